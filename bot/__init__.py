@@ -1,0 +1,1 @@
+"""Talks and connects: the ways in, the ways out, the desk, the background work, the command line."""

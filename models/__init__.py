@@ -1,0 +1,1 @@
+"""What is learned or computed from data: classifiers, calibration, provider risk, trends."""
