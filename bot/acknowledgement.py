@@ -1,0 +1,124 @@
+"""The automatic answer to a sender: a reference and what happens next, and never a word of what they wrote.
+
+Somebody who harms the adult may read it, so it says nothing of the matter. RFC 3834 decides who gets one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from email.message import EmailMessage
+from typing import Any
+
+from bot.app import App
+from bot.email_out import compose, decide_to_send
+from bot.settings import Settings
+from storage.database import Session
+from storage.outgoing import OutgoingKind, sent_lately
+from storage.tables import ConcernRow
+from triage.vocabulary import Address, Channel, Message
+
+_ONE_IN_HOURS = 24
+_ROBOTS = (
+    "mailer-daemon",
+    "postmaster",
+    "no-reply",
+    "noreply",
+    "do-not-reply",
+    "donotreply",
+    "bounce",
+    "listserv",
+)
+
+_SUBJECT = "We have received your message ({reference})"
+_BODY = """\
+Thank you for contacting {council}.
+
+Your message has reached us. Its reference is {reference}.
+
+What happens next
+A member of our team will read it. We may not be able to reply to you or tell
+you what we find, but we act on what people tell us. If you write again about
+this, please answer this mail or give the reference.
+
+If somebody is in danger now, call 999.
+When our offices are closed, call {phone}.
+
+This is an automatic answer.
+"""
+
+
+def acknowledge(
+    app: App,
+    session: Session,
+    concern: ConcernRow,
+    message: Message,
+    envelope: dict[str, Any],
+    *,
+    now: datetime,
+) -> bool:
+    """Decide to answer the sender, within the session's transaction; False when nobody should be answered."""
+    recipient = answer_to(message, envelope, app.settings)
+    if recipient is None:
+        return False
+    if sent_lately(
+        session, app.keys, recipient.address, OutgoingKind.ACKNOWLEDGEMENT, now=now, hours=_ONE_IN_HOURS
+    ):
+        return False
+    outgoing_id = f"acknowledgement-{concern.id}"
+    mail = write_acknowledgement(
+        app.settings, concern.reference, recipient.address, message, outgoing_id=outgoing_id, now=now
+    )
+    return decide_to_send(
+        app,
+        session,
+        mail,
+        outgoing_id=outgoing_id,
+        kind=OutgoingKind.ACKNOWLEDGEMENT,
+        subject_id=f"concern:{concern.id}",
+        now=now,
+    )
+
+
+def answer_to(message: Message, envelope: dict[str, Any], settings: Settings) -> Address | None:
+    """Where an automatic answer may go; None where RFC 3834 or good sense forbids one.
+
+    Not to automatic mail, bounces, lists or bulk, the null sender, robots, or ourselves.
+    """
+    if message.channel is not Channel.EMAIL or message.auto_reply or message.bounce or message.bulk:
+        return None
+    return_path = str(envelope.get("mail_from") or "").strip().lower()
+    if not return_path or return_path.partition("@")[0].startswith(_ROBOTS):
+        return None
+    # RFC 3834, section 4: the answer goes to the envelope's return path, not to what a header claims.
+    if return_path in settings.all_own_addresses or not _is_plain_address(return_path):
+        return None
+    if message.sender is not None and message.sender.address.lower() in settings.all_own_addresses:
+        return None
+    return Address("", return_path)
+
+
+def _is_plain_address(address: str) -> bool:
+    local, at, domain = address.rpartition("@")
+    return bool(at and local and "." in domain) and not any(c.isspace() or c in "<>,;" for c in address)
+
+
+def write_acknowledgement(
+    settings: Settings, reference: str, recipient: str, message: Message, *, outgoing_id: str, now: datetime
+) -> EmailMessage:
+    """The answer itself: plain text, marked as automatic, threaded to the message that it answers."""
+    mail = compose(
+        settings,
+        outgoing_id=outgoing_id,
+        recipient=recipient,
+        subject=_SUBJECT.format(reference=reference),
+        body=_BODY.format(
+            council=settings.council_name, reference=reference, phone=settings.out_of_hours_phone
+        ),
+        now=now,
+    )
+    mail["Auto-Submitted"] = "auto-replied"
+    mail["X-Auto-Response-Suppress"] = "All"
+    if message.message_id:
+        mail["In-Reply-To"] = message.message_id
+        mail["References"] = message.message_id
+    return mail

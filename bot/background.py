@@ -1,0 +1,258 @@
+"""The engine of background work, and the one file that knows DBOS: jobs that survive a kill and resume.
+
+A job is a name and the id of what it is about. Its row lands in the caller's own transaction, so a
+message and the work it needs are stored together or not at all. Nothing of a message's content ever
+reaches the engine's tables: arguments are ids, and errors are kept as the name of their kind.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Serializer
+
+from storage.database import Database, Session, make_work_engine
+from storage.oversight import forget_worker, note_heartbeat, silent_workers
+from triage.errors import CareConcernsError, TryAgainLater
+
+log = logging.getLogger(__name__)
+
+# Recovery takes up only work of the same version: raise it when the steps of a job change, not with
+# every release, so that an upgrade finishes what the release before it had begun.
+WORK_VERSION = "1"
+ENGINE_NAME = "careconcerns"
+
+TRIAGE_QUEUE = "triage"
+MAIL_QUEUE = "mail"
+
+_POLL_SECONDS = 0.25
+_HEARTBEAT_SECONDS = 5.0
+_ATTEMPTS = 12
+_FIRST_WAIT_SECONDS = 2.0
+_BACKOFF = 2.0
+
+
+class BackgroundFault(CareConcernsError):
+    """A job failed for a reason that is not known to pass; the text is the kind of error alone."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker can be asked to do: `run` gets the id, `give_up` the id and why, when all attempts failed."""
+
+    name: str
+    queue: str
+    run: Callable[[str], None]
+    give_up: Callable[[str, str], None]
+
+
+class _JsonSerializer(Serializer):
+    """Arguments and results as JSON, so that the engine's tables can hold no code."""
+
+    def serialize(self, data: Any) -> str:
+        """JSON; an error becomes its kind and its text, which by our rule names ids alone."""
+        if isinstance(data, BaseException):
+            return json.dumps({"error": str(data)})
+        return json.dumps(data)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        """The value, or a BackgroundFault for an error."""
+        value = json.loads(serialized_data)
+        if isinstance(value, dict) and set(value) == {"error"}:
+            return BackgroundFault(value["error"])
+        return value
+
+    def name(self) -> str:
+        """The name kept beside each value."""
+        return "careconcerns_json"
+
+
+class Background:
+    """The asking side: any process with the database can put jobs into its own transactions."""
+
+    def __init__(self, database: Database) -> None:
+        self._engine = make_work_engine(database.url, pool_size=2)
+        self._client = DBOSClient(
+            system_database_engine=self._engine,
+            serializer=_JsonSerializer(),
+            application_name=ENGINE_NAME,
+            lazy=True,
+            retry_connection_errors=False,
+        )
+
+    def enqueue(self, session: Session, queue: str, job: str, subject_id: str, *, again: str = "") -> None:
+        """Ask for the job within the session's transaction; asked twice for one id, it is done once.
+
+        `again` names a further round for an id whose job was done before.
+        """
+        options: EnqueueOptions = {
+            "workflow_name": job,
+            "queue_name": queue,
+            "workflow_id": f"{job}:{subject_id}{again and f':{again}'}",
+        }
+        self._client.enqueue_in_transaction(session, options, subject_id)
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._client.destroy()
+        self._engine.dispose()
+
+
+def prepare_engine(database: Database) -> None:
+    """Make or bring up to date the engine's own tables in our database."""
+    from dbos._sys_db import SystemDatabase  # noqa: PLC0415  the only way in with an engine of ours
+
+    engine = make_work_engine(database.url, pool_size=2)
+    url = "sqlite:///ours" if database.is_sqlite else "postgresql://ours"
+    tables = SystemDatabase.create(
+        system_database_url=url,
+        engine_kwargs={},
+        engine=engine,
+        schema="dbos",
+        serializer=_JsonSerializer(),
+        executor_id=None,
+    )
+    tables.run_migrations()
+    tables.destroy()
+    engine.dispose()
+
+
+class Worker:
+    """The doing side: takes jobs from the queues until it is stopped."""
+
+    def __init__(
+        self, database: Database, jobs: list[Job], *, executor_id: str, threads: int, silence_seconds: int
+    ) -> None:
+        self._database = database
+        self._executor_id = executor_id
+        self._silence = timedelta(seconds=silence_seconds)
+        self._stop = threading.Event()
+        self._engine = make_work_engine(database.url, pool_size=threads + 4)
+        self._jobs = jobs
+        self._threads = threads
+
+    def start(self, every_beat: Callable[[datetime], None]) -> None:
+        """Begin to work; `every_beat(now)` is called every few seconds, for what the clock brings."""
+        config: DBOSConfig = {
+            "name": ENGINE_NAME,
+            "system_database_engine": self._engine,
+            "executor_id": self._executor_id,
+            "application_version": WORK_VERSION,
+            "serializer": _JsonSerializer(),
+            "run_migrations": False,
+            "use_listen_notify": False,
+            "log_level": "WARNING",
+            "enable_otlp": False,
+        }
+        DBOS(config=config)
+        for job in self._jobs:
+            _register(job)
+        DBOS.launch()
+        for queue in (TRIAGE_QUEUE, MAIL_QUEUE):
+            DBOS.register_queue(
+                queue,
+                worker_concurrency=self._threads,
+                polling_interval_sec=_POLL_SECONDS,
+                on_conflict="always_update",
+            )
+        threading.Thread(target=self._beat, args=(every_beat,), name="heartbeat", daemon=True).start()
+
+    def stop(self) -> None:
+        """Finish what is in hand, within a few seconds, and stop; the rest waits in the database."""
+        self._stop.set()
+        DBOS.destroy(workflow_completion_timeout_sec=5)
+        self._engine.dispose()
+
+    def _beat(self, every_beat: Callable[[datetime], None]) -> None:
+        while not self._stop.is_set():
+            now = datetime.now(UTC)
+            try:
+                with self._database.write() as session:
+                    note_heartbeat(session, self._executor_id, now)
+                self._take_over(now)
+                every_beat(now)
+            except Exception as error:  # noqa: BLE001  the next beat tries again
+                log.warning("heartbeat failed: %s", type(error).__name__)
+            self._stop.wait(_HEARTBEAT_SECONDS)
+
+    def _take_over(self, now: datetime) -> None:
+        # The engine gives a dead worker's jobs to nobody; a silent worker's pending jobs are resumed here.
+        with self._database.read() as session:
+            silent = silent_workers(session, now - self._silence)
+        for executor_id in silent:
+            for workflow in DBOS.list_workflows(status="PENDING", executor_id=executor_id):
+                DBOS.resume_workflow(workflow.workflow_id)
+            with self._database.write() as session:
+                forget_worker(session, executor_id)
+
+
+def _register(job: Job) -> None:
+    @DBOS.step(
+        name=f"{job.name}.run",
+        retries_allowed=True,
+        max_attempts=_ATTEMPTS,
+        interval_seconds=_FIRST_WAIT_SECONDS,
+        backoff_rate=_BACKOFF,
+        should_retry=lambda error: isinstance(error, TryAgainLater),
+    )
+    def run(subject_id: str) -> None:
+        _guarded(job, subject_id)
+
+    @DBOS.step(name=f"{job.name}.give_up", retries_allowed=True, max_attempts=_ATTEMPTS)
+    def give_up(subject_id: str, why: str) -> None:
+        job.give_up(subject_id, why)
+
+    @DBOS.workflow(name=job.name)
+    def workflow(subject_id: str) -> str:
+        try:
+            run(subject_id)
+        except Exception as error:  # noqa: BLE001  whatever it was, the subject is set aside in plain sight
+            give_up(subject_id, _kind(error))
+            return "gave up"
+        return "done"
+
+
+def _guarded(job: Job, subject_id: str) -> None:
+    try:
+        job.run(subject_id)
+    except TryAgainLater:
+        raise
+    except Exception as error:  # noqa: BLE001  told apart by its kind alone
+        # An error's own text may quote a message: only its kind and place are logged or kept.
+        log.error("%s %s failed: %s at %s", job.name, subject_id, type(error).__name__, _place(error))  # noqa: TRY400
+        raise BackgroundFault(type(error).__name__) from None
+
+
+def _kind(error: Exception) -> str:
+    return str(error) if isinstance(error, BackgroundFault) else type(error).__name__
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    if trace is None:
+        return "unknown"
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
+
+
+def unfinished(database: Database) -> Mapping[str, int]:
+    """How many jobs are waiting or in hand, by state (ENQUEUED, PENDING, ERROR)."""
+    engine = make_work_engine(database.url, pool_size=1)
+    client = DBOSClient(
+        system_database_engine=engine, serializer=_JsonSerializer(), application_name=ENGINE_NAME, lazy=True
+    )
+    try:
+        counts: dict[str, int] = {}
+        for workflow in client.list_workflows(status=["ENQUEUED", "PENDING", "ERROR"], load_input=False):
+            counts[workflow.status] = counts.get(workflow.status, 0) + 1
+        return counts
+    finally:
+        client.destroy()
+        engine.dispose()

@@ -1,0 +1,269 @@
+"""The command line: `careconcerns COMMAND`. A person's mistake is one line on stderr and exit code 2."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from bot.settings import Settings, load_settings, settings_reference
+from triage.errors import BadInput, CareConcernsError
+
+# Every other module is imported by the command that needs it: `--help` answers at once.
+
+_FILE = click.Path(path_type=Path)
+
+
+class _Commands(click.Group):
+    """Turns our own refusals into one line and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what it refuses is said in one line."""
+        try:
+            return super().invoke(ctx)
+        except CareConcernsError as error:
+            click.echo(f"careconcerns: {error}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="careconcerns")
+def main() -> None:
+    """The intake desk of a council's adult-social-care quality team."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+
+
+@main.command()
+@click.option("--only", default="", help="Run these parts alone: smtp, web, worker; comma-separated.")
+def serve(only: str) -> None:
+    """Run the service until Ctrl-C."""
+    from bot.running import run_service
+
+    run_service(load_settings(), only)
+
+
+@main.command(name="run-part", hidden=True)
+@click.argument("name")
+def run_part(name: str) -> None:
+    """Be one part of the service; `serve` calls this."""
+    from bot.serving import run_part as run
+
+    run(name, load_settings())
+
+
+@main.command()
+@click.argument("text")
+@click.option("--subject", default="A message to care concerns", show_default=True)
+@click.option("--from", "sender", default="a.person@home.example", show_default=True)
+def send(text: str, subject: str, sender: str) -> None:
+    """Send one message to the running service, through its mail port."""
+    from bot.sending import send_text
+
+    settings = load_settings()
+    send_text(
+        settings,
+        text=text,
+        subject=subject,
+        sender=sender,
+        address=(settings.smtp_host, settings.smtp_port),
+    )
+    click.echo(f"Stored. It is on the desk in a moment: {settings.desk_url}")
+
+
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path, allow_dash=True), default=Path("-"))
+@click.option("--register", type=_FILE, help="Register of providers to look names up in.")
+@click.option("--model", type=_FILE, help="Folder of the model. Default: the one in force.")
+@click.option("--lexical", is_flag=True, help="Do without the sentence encoder.")
+def assess(source: Path, register: Path | None, model: Path | None, lexical: bool) -> None:
+    """Assess messages given as JSON Lines; needs no database and no running service."""
+    from bot.assessing import answer_lines, assess_line, each_line, register_from
+
+    predictors = _predictors(model, lexical=lexical)
+    known = register_from(register)
+    with _open(source) as file:
+        bad = answer_lines(
+            each_line(file), lambda line: assess_line(line, predictors=predictors, register=known)
+        )
+    sys.exit(1 if bad else 0)
+
+
+@main.command()
+@click.argument("files", type=_FILE, nargs=-1, required=True)
+def parse(files: Sequence[Path]) -> None:
+    """Read emails (.eml) and write what is in each as a JSON line."""
+    from bot.email_parsing import describe
+
+    bad = 0
+    for file in files:
+        described = describe(file)
+        bad += "error" in described
+        click.echo(json.dumps(described, ensure_ascii=False))
+    sys.exit(1 if bad else 0)
+
+
+@main.command()
+@click.argument("file", type=_FILE)
+@click.option("--json", "as_json", is_flag=True, help="Write the figures as JSON.")
+@click.option("--model", type=_FILE, help="Folder of the model. Default: the one in force.")
+@click.option("--lexical", is_flag=True, help="Do without the sentence encoder.")
+def evaluate(file: Path, as_json: bool, model: Path | None, lexical: bool) -> None:
+    """Compare what the program says with labelled messages (JSON Lines)."""
+    from bot.assessing import evaluate_file
+    from models.evaluate import as_table
+
+    figures, bad = evaluate_file(file, _predictors(model, lexical=lexical))
+    click.echo(json.dumps(figures, indent=1) if as_json else as_table(figures))
+    sys.exit(1 if bad else 0)
+
+
+@main.command()
+@click.option("--corpus", type=_FILE, help="Folder of labelled messages. Default: models/corpus.")
+@click.option("--out", type=_FILE, help="Folder of the candidate. Default: candidate in the data folder.")
+def train(corpus: Path | None, out: Path | None) -> None:
+    """Train a candidate model from the corpus; `promote` puts it in force."""
+    from bot.training import train_candidate
+
+    folder = out or load_settings().data_dir / "candidate"
+    version = train_candidate(corpus, folder, say=lambda line: click.echo(line, err=True))
+    click.echo(f"{version} is in {folder}. Compare and put it in force: careconcerns promote")
+
+
+@main.command()
+@click.option(
+    "--candidate", type=_FILE, help="Folder of the candidate. Default: candidate in the data folder."
+)
+def promote(candidate: Path | None) -> None:
+    """Put a candidate in force, unless it misses more safeguarding or red messages than the current model."""
+    from bot.training import promote as put_in_force
+
+    settings = load_settings()
+    version = put_in_force(candidate or settings.data_dir / "candidate", settings)
+    click.echo(f"{version} is in force from the next start of the workers.")
+
+
+@main.command()
+def rollback() -> None:
+    """Put the model before the last promotion back in force."""
+    from bot.training import rollback as put_back
+
+    click.echo(f"{put_back(load_settings())} is in force from the next start of the workers.")
+
+
+@main.command()
+@click.option("--print", "show", is_flag=True, help="Print it; without this nothing happens.")
+@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="The day, such as 2026-11-22.")
+@click.option("--lead", "email", help="The lead's email address. Default: every lead.")
+def digest(show: bool, day: datetime | None, email: str | None) -> None:
+    """Show the daily digest of a lead; the service sends it by itself."""
+    from bot.printing import digests_as_text
+
+    if not show:
+        raise BadInput("the service sends digests by itself; add --print to see one")
+    with _app() as app:
+        click.echo(digests_as_text(app, day.date() if day else None, email, now=datetime.now(UTC)))
+
+
+@main.command(name="import-register")
+@click.argument("file", type=_FILE)
+def import_register(file: Path) -> None:
+    """Import the register of providers: a CQC file (.ods, .xlsx, .csv) or our own CSV."""
+    from bot.printing import import_providers
+
+    with _app() as app:
+        click.echo(import_providers(app, file, now=datetime.now(UTC)))
+
+
+@main.command()
+def doctor() -> None:
+    """Check that nothing is lost, stuck or missing; exit code 1 when something is."""
+    from bot.doctor import check_everything
+
+    findings = check_everything(load_settings())
+    for finding in findings:
+        click.echo(("ok    " if finding.well else "WRONG ") + finding.text)
+    sys.exit(0 if all(finding.well for finding in findings) else 1)
+
+
+@main.command(name="add-lead")
+@click.argument("email")
+@click.option("--name", required=True)
+@click.option("--category", "categories", multiple=True, help="A category of theirs; repeat. Default: all.")
+@click.password_option(help="Asked for when it is not given.")
+def add_lead(email: str, name: str, categories: Sequence[str], password: str) -> None:
+    """Add a person who logs in and gets the digest."""
+    from bot.printing import add_person
+
+    with _app() as app:
+        click.echo(add_person(app, email, name, categories, password, now=datetime.now(UTC)))
+
+
+@main.command(name="add-key")
+def add_key() -> None:
+    """Add a key to the key file: new fields are sealed under it, old keys stay to read old ones."""
+    from storage.encryption import add_key as add
+
+    ring = add(load_settings().keys_path)
+    click.echo(
+        f"{ring.current} seals from the next start. Back the key file up, then: careconcerns rotate-keys"
+    )
+
+
+@main.command(name="rotate-keys")
+def rotate_keys() -> None:
+    """Seal again, under the current key, every field that an older key sealed; the service may run."""
+    from storage.rotation import reseal_all
+
+    with _app() as app:
+        click.echo(f"{reseal_all(app.database)} fields sealed again under {app.keys.current}")
+
+
+@main.command()
+@click.option("--reference", is_flag=True, help="Write docs/settings.md to standard output.")
+def settings(reference: bool) -> None:
+    """Show the settings in force, secrets hidden."""
+    if reference:
+        click.echo(settings_reference(), nl=False)
+        return
+    for name, value in load_settings().model_dump().items():
+        click.echo(f"CARECONCERNS_{name.upper()}={value}")
+
+
+def _predictors(model: Path | None, *, lexical: bool) -> Any:
+    from bot.app import model_folder
+    from models.artifact import load_predictors
+
+    chosen: Settings = load_settings()
+    return load_predictors(model or model_folder(chosen), encoder=chosen.encoder and not lexical)
+
+
+def _app() -> Any:
+    from contextlib import closing
+
+    from bot.app import build_app
+
+    app = build_app(load_settings())
+    app.database.check_version()
+    return closing(app)
+
+
+def _open(source: Path) -> TextIO:
+    if str(source) == "-":
+        return TextIOWrapper(sys.stdin.buffer, encoding="utf-8")
+    try:
+        return source.open(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{source} cannot be read: {error.strerror}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""`careconcerns doctor`: is anything lost, stuck or missing?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from bot.app import App, build_app, model_folder
+from bot.background import unfinished
+from bot.settings import Settings
+from models.artifact import read_manifest
+from storage.outgoing import OutgoingState, count_by_state
+from storage.oversight import conservation, live_workers
+from storage.people import active_leads
+from storage.register import register_stamp
+from triage.errors import CareConcernsError
+
+_WAITING_TOO_LONG = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    well: bool
+    text: str
+
+
+def check_everything(settings: Settings) -> list[Finding]:
+    """Every check, in order; what cannot be opened ends the list."""
+    findings = [_model(settings)]
+    try:
+        app = build_app(settings)
+        app.database.check_version()
+    except CareConcernsError as error:
+        return [*findings, Finding(well=False, text=str(error))]
+    except Exception as error:  # noqa: BLE001  whatever the database says, a person must see that it is away
+        return [*findings, Finding(well=False, text=f"the database cannot be opened: {type(error).__name__}")]
+    with closing(app):
+        return [*findings, *_database(app, datetime.now(UTC))]
+
+
+def _model(settings: Settings) -> Finding:
+    folder = model_folder(settings)
+    try:
+        return Finding(well=True, text=f"model {read_manifest(folder)['version']}, in {folder}")
+    except CareConcernsError as error:
+        return Finding(well=False, text=str(error))
+
+
+def _database(app: App, now: datetime) -> Iterator[Finding]:
+    with app.database.read() as session:
+        accounts = conservation(session)
+        workers = live_workers(session, now - timedelta(seconds=app.settings.worker_silence_seconds))
+        mail = count_by_state(session)
+        leads = len(active_leads(session))
+        providers, _ = register_stamp(session)
+    yield Finding(
+        well=accounts.holds,
+        text=(
+            f"{accounts.received} received = {accounts.concerns} concerns + {accounts.duplicates} duplicates"
+            f" + {accounts.set_aside} set aside + {accounts.spam} spam + {accounts.waiting} waiting"
+        ),
+    )
+    oldest = accounts.oldest_waiting_at
+    stuck = oldest is not None and now - oldest > _WAITING_TOO_LONG
+    yield Finding(well=not stuck, text=f"{accounts.waiting} messages wait for triage")
+    yield Finding(well=accounts.set_aside == 0, text=f"{accounts.set_aside} messages could not be read")
+    yield Finding(well=bool(workers), text=f"{len(workers)} workers alive")
+    failed = mail.get(OutgoingState.FAILED, 0) + mail.get(OutgoingState.UNKNOWN, 0)
+    yield Finding(well=failed == 0, text=f"{failed} outgoing mails failed or are in doubt")
+    work = unfinished(app.database)
+    yield Finding(well=work.get("ERROR", 0) == 0, text=f"unfinished work: {dict(work) or 'none'}")
+    yield Finding(well=leads > 0, text=f"{leads} leads")
+    yield Finding(well=providers > 0, text=f"{providers} providers in the register")

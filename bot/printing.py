@@ -1,0 +1,66 @@
+"""What single commands do with the database, and the words they answer with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from bot.app import App
+from bot.digests import gather, write_digest
+from storage.audit import MACHINE, Audit
+from storage.people import active_leads, add_lead, lead_by_email
+from storage.register import save_register
+from storage.register_import import read_register
+from triage.errors import BadInput
+from triage.vocabulary import Category
+
+
+def digests_as_text(app: App, day: date | None, email: str | None, *, now: datetime) -> str:
+    """The digest of one lead, or of each; BadInput when there is no such lead."""
+    chosen = day or now.astimezone(ZoneInfo(app.settings.timezone)).date()
+    with app.database.read() as session:
+        if email:
+            lead = lead_by_email(session, email)
+            if lead is None:
+                raise BadInput(f"there is no lead with the address {email}")
+            leads = [lead]
+        else:
+            leads = active_leads(session)
+        if not leads:
+            raise BadInput("there is no lead yet: careconcerns add-lead")
+        texts = [write_digest(gather(app, session, lead, chosen, now=now), app.settings) for lead in leads]
+    return "\n".join(texts)
+
+
+def import_providers(app: App, file: Path, *, now: datetime) -> str:
+    """Make the file's providers the listed ones; says how many, and which rows were skipped and why."""
+    found = read_register(file)
+    with app.database.write() as session:
+        details = {"file": file.name, "providers": len(found.providers), "skipped": len(found.skipped)}
+        audit = Audit(at=now, actor=MACHINE, action="register_imported", details=details)
+        save_register(session, found.providers, now=now, audit=audit)
+    lines = [f"{len(found.providers)} providers imported from {file.name} ({found.source_format})"]
+    lines += [f"row {row.number} skipped: {row.reason}" for row in found.skipped]
+    return "\n".join(lines)
+
+
+def add_person(
+    app: App, email: str, name: str, categories: Sequence[str], password: str, *, now: datetime
+) -> str:
+    """Add a lead; BadInput for an unknown category, a taken address or a short password."""
+    try:
+        chosen = [Category(category) for category in categories] or list(Category)
+    except ValueError:
+        raise BadInput(f"a category is one of {', '.join(Category)}") from None
+    with app.database.write() as session:
+        add_lead(
+            session,
+            email=email,
+            name=name,
+            password=password,
+            categories=chosen,
+            audit=Audit(at=now, actor=MACHINE, action="lead_added"),
+        )
+    return f"{email} can log in"

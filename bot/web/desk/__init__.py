@@ -1,0 +1,14 @@
+"""The pages of the desk, one file a subject, each with its templates beside it."""
+
+from bot.web.desk import concern, concerns, decisions, health, login, providers, set_aside, themes
+
+PAGES = (
+    login.page,
+    concerns.page,
+    concern.page,
+    decisions.page,
+    providers.page,
+    themes.page,
+    set_aside.page,
+    health.page,
+)

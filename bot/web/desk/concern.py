@@ -1,0 +1,185 @@
+"""One concern: its labels and why, its words, who decided what, and (when asked for) who wrote it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+
+from bot.app import App
+from bot.web.context import by_this_lead, the_app, utc_now
+from bot.web.desk.decision_form import DecisionForm, provider_choices
+from bot.web.desk.history import history_lines
+from bot.web.highlight import Piece, Span, pieces
+from bot.web.showing import chance_words, is_overdue
+from storage.audit import record
+from storage.concerns import assessments_of, concern_by_reference
+from storage.database import Session
+from storage.desk_pages import MessageFacts, copies_of, count_corrections, messages_at
+from storage.messages import Reading, latest_reading
+from storage.people import names_of
+from storage.provider_figures import services_by_id
+from storage.tables import AssessmentRow, ConcernRow
+from triage.lifecycle import CONCERN_MOVES, ConcernState
+
+page = Blueprint("concern", __name__)
+
+# A page with more is slow to open; the rest is one press away, and the page says so.
+MOST_CHARACTERS = 100_000
+
+
+@dataclass(frozen=True)
+class ShownMessage:
+    """A message as the page shows it; `pieces` is its text with the words behind the labels marked."""
+
+    facts: MessageFacts
+    reading: Reading | None
+    pieces: list[Piece]
+    characters: int
+    cut: bool
+    copies: list[MessageFacts]
+
+
+@dataclass(frozen=True)
+class Chance:
+    """A label with its probability in words and number."""
+
+    label: str
+    chance: float
+    words: str
+
+
+@page.get("/concerns/<reference>")
+def show(reference: str) -> ResponseReturnValue:
+    """The page of a concern."""
+    return concern_page(reference)
+
+
+@page.post("/concerns/<reference>/sender")
+def show_sender(reference: str) -> ResponseReturnValue:
+    """The same page with who wrote the messages; that it was asked for is written down first."""
+    with the_app().database.write() as session:
+        concern = concern_by_reference(session, reference)
+        record(session, by_this_lead("viewed_sender", utc_now()), f"concern:{concern.id}")
+    return concern_page(reference, with_sender=True)
+
+
+def concern_page(
+    reference: str,
+    *,
+    form: DecisionForm | None = None,
+    errors: dict[str, str] | None = None,
+    problem: str = "",
+    with_sender: bool = False,
+    code: int = 200,
+) -> ResponseReturnValue:
+    """The page, with the values of a form that was not accepted and what is wrong with them."""
+    app, now = the_app(), utc_now()
+    with app.database.read() as session:
+        concern = concern_by_reference(session, reference)
+        context = _context(app, session, concern, now)
+        seen = count_corrections(session, concern.id)
+        shown_form = form or DecisionForm.of(concern, seen)
+        choices = provider_choices(session, concern, context["latest"], shown_form)
+    return (
+        render_template(
+            "concern.html",
+            **context,
+            form=shown_form,
+            seen=seen,
+            choices=choices,
+            errors=errors or {},
+            problem=problem,
+            with_sender=with_sender,
+        ),
+        code,
+    )
+
+
+def _context(app: App, session: Session, concern: ConcernRow, now: datetime) -> dict[str, Any]:
+    assessments = assessments_of(session, concern.id)
+    latest = assessments[0] if assessments else None
+    messages = _messages(app, session, concern, assessments)
+    services = services_by_id(session, [concern.provider_id] if concern.provider_id else [])
+    reviewer = names_of(session, [concern.reviewed_by]) if concern.reviewed_by else {}
+    details = latest.details if latest else {}
+    return {
+        "concern": concern,
+        "latest": latest,
+        "assessments": assessments,
+        "messages": messages,
+        "service": services.get(concern.provider_id or ""),
+        "reviewer": reviewer.get(concern.reviewed_by or "", ""),
+        "reasons": [{"number": n, **reason} for n, reason in enumerate(details.get("reasons", []), start=1)],
+        "category_chances": _chances(details.get("category_probabilities", {})),
+        "severity_chances": _chances(details.get("severity_probabilities", {})),
+        "history": history_lines(session, concern, [message.facts.message_id for message in messages]),
+        "overdue": is_overdue(concern.due_at, concern.state, now),
+        "moves": CONCERN_MOVES[ConcernState(concern.state)],
+    }
+
+
+def _chances(probabilities: dict[str, float]) -> list[Chance]:
+    ordered = sorted(probabilities.items(), key=lambda item: -item[1])
+    return [Chance(label, chance, chance_words(chance)) for label, chance in ordered]
+
+
+def _messages(
+    app: App, session: Session, concern: ConcernRow, assessments: list[AssessmentRow]
+) -> list[ShownMessage]:
+    facts = messages_at(session, concern.id)
+    by_message: dict[str, AssessmentRow] = {}
+    for assessment in assessments:
+        by_message.setdefault(assessment.message_id, assessment)
+    shown = [
+        _shown(app, session, fact, by_message.get(fact.message_id), assessments[:1]) for fact in facts
+    ]
+    return shown
+
+
+def _shown(
+    app: App,
+    session: Session,
+    facts: MessageFacts,
+    assessment: AssessmentRow | None,
+    latest: list[AssessmentRow],
+) -> ShownMessage:
+    reading = latest_reading(session, app.keys, facts.message_id)
+    text = assessment.read_text if assessment else reading.text if reading else ""
+    limit = len(text) if request.args.get("whole") else MOST_CHARACTERS
+    # Only the assessment that the table of reasons shows is marked: numbers must mean the same in both.
+    spans = _spans(assessment) if assessment is not None and assessment in latest else []
+    return ShownMessage(
+        facts=facts,
+        reading=reading,
+        pieces=pieces(text[:limit], [_within(span, limit) for span in spans]),
+        characters=len(text),
+        cut=len(text) > limit,
+        copies=copies_of(session, [facts.message_id]),
+    )
+
+
+def _spans(assessment: AssessmentRow) -> list[Span]:
+    return [
+        Span(
+            number=number,
+            start=reason["start"],
+            end=reason["end"],
+            is_rule=reason["kind"] == "rule",
+            is_weakened=bool(reason["context"]),
+        )
+        for number, reason in enumerate(assessment.details.get("reasons", []), start=1)
+    ]
+
+
+def _within(span: Span, limit: int) -> Span:
+    return Span(span.number, span.start, min(span.end, limit), span.is_rule, span.is_weakened)
+
+
+def marked_reasons(messages: list[ShownMessage]) -> Counter[int]:
+    """How often each reason's words are marked in the messages shown."""
+    return Counter(number for message in messages for piece in message.pieces for number in piece.ending)

@@ -1,0 +1,111 @@
+"""What a person decides: confirm or correct the labels, close the concern or open it again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask import Blueprint, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from bot.app import App, is_bank_holiday
+from bot.web.context import by_this_lead, lead_id, the_app, utc_now
+from bot.web.desk.concern import concern_page
+from bot.web.desk.decision_form import DecisionForm
+from storage.concerns import concern_by_reference
+from storage.corrections import Labels, decide, labels_of, move
+from storage.database import Session
+from storage.desk_pages import count_corrections
+from storage.tables import ConcernRow
+from triage.deadlines import due_at, review_due_at
+from triage.errors import BadInput, CareConcernsError
+from triage.lifecycle import ConcernState, MoveRefused
+from triage.vocabulary import Severity
+
+page = Blueprint("decisions", __name__)
+
+_TOO_LATE = "Somebody else decided while you had this page open. Nothing was saved: look at what stands now"
+_MOVED = {ConcernState.CLOSED: ("closed", "is closed"), ConcernState.REVIEWED: ("reopened", "is open again")}
+
+
+class DecidedMeanwhile(CareConcernsError):
+    """Another person decided after the page was opened."""
+
+
+@page.post("/concerns/<reference>/confirm")
+def confirm(reference: str) -> ResponseReturnValue:
+    """Confirm the labels that stand, service included."""
+    try:
+        with the_app().database.write() as session:
+            concern = _unchanged(session, reference, request.form.get("seen", ""))
+            _decide(session, concern, labels_of(concern), "")
+    except (DecidedMeanwhile, MoveRefused, BadInput) as error:
+        return concern_page(reference, problem=str(error), code=409)
+    flash(f"You confirmed the labels of {concern.reference}")
+    return _back_to(concern)
+
+
+@page.post("/concerns/<reference>/correct")
+def correct(reference: str) -> ResponseReturnValue:
+    """Give other labels; or look for a service by name, which saves nothing."""
+    form = DecisionForm.sent(request.form)
+    if request.form.get("do") == "find":
+        errors = {} if form.search else {"search": "Enter a name, town or postcode to search for"}
+        return concern_page(reference, form=form, errors=errors)
+    if errors := form.errors():
+        return concern_page(reference, form=form, errors=errors, code=422)
+    try:
+        with the_app().database.write() as session:
+            concern = _unchanged(session, reference, form.seen)
+            kind = _decide(session, concern, form.labels(), form.note)
+    except BadInput as error:
+        return concern_page(reference, form=form, errors={"provider": str(error)}, code=422)
+    except (DecidedMeanwhile, MoveRefused) as error:
+        return concern_page(reference, form=form, problem=str(error), code=409)
+    flash(f"You {kind} the labels of {concern.reference}")
+    return _back_to(concern)
+
+
+@page.post("/concerns/<reference>/move")
+def move_to(reference: str) -> ResponseReturnValue:
+    """Close the concern, or open it again."""
+    wanted = request.form.get("to", "")
+    if wanted not in set(_MOVED):
+        return concern_page(reference, problem="Select whether to close or to open", code=422)
+    state = ConcernState(wanted)
+    action, words = _MOVED[state]
+    try:
+        with the_app().database.write() as session:
+            concern = _unchanged(session, reference, request.form.get("seen", ""))
+            if concern.state == state:
+                raise MoveRefused(f"{concern.reference} {words} already")
+            move(session, concern, state, audit=by_this_lead(action, utc_now()))
+    except (DecidedMeanwhile, MoveRefused) as error:
+        return concern_page(reference, problem=str(error), code=409)
+    flash(f"{concern.reference} {words}")
+    return _back_to(concern)
+
+
+def _unchanged(session: Session, reference: str, seen: str) -> ConcernRow:
+    """The concern, locked; DecidedMeanwhile when there are more decisions than the person had in sight."""
+    concern = concern_by_reference(session, reference, lock=True)
+    if seen != str(count_corrections(session, concern.id)):
+        raise DecidedMeanwhile(_TOO_LATE)
+    return concern
+
+
+def _decide(session: Session, concern: ConcernRow, labels: Labels, note: str) -> str:
+    now = utc_now()
+    due = due_time(the_app(), labels.severity, concern.opened_at)
+    return decide(session, concern, labels, lead_id=lead_id(), now=now, due_at=due, note=note).kind
+
+
+def due_time(app: App, severity: Severity | None, received_at: datetime) -> datetime:
+    """The latest moment for a first look at that severity, by the council's hours and the bank holidays."""
+    hours = app.settings.hours
+    if severity is None:
+        return review_due_at(received_at, hours=hours, is_holiday=is_bank_holiday)
+    return due_at(severity, received_at, hours=hours, is_holiday=is_bank_holiday)
+
+
+def _back_to(concern: ConcernRow) -> ResponseReturnValue:
+    return redirect(url_for("concern.show", reference=concern.reference), code=303)

@@ -1,0 +1,94 @@
+"""Who did what to a concern and when, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bot.web.showing import label_words
+from storage.audit import MACHINE
+from storage.concerns import history_of
+from storage.database import Session
+from storage.desk_pages import audit_of_messages
+from storage.people import names_of
+from storage.provider_figures import services_by_id
+from storage.tables import AuditRow, ConcernRow, CorrectionRow
+
+ACTION_WORDS = {
+    "received": "The message was received",
+    "triaged": "The message was read and became this concern",
+    "set_aside": "The message could not be read and was set aside",
+    "asked_again": "Asked for the message to be read again",
+    "viewed_raw": "Looked at the message as it came",
+    "linked_duplicate": "The message was found to be a copy",
+    "opened": "The concern was opened with the machine's labels",
+    "confirmed": "Confirmed the labels",
+    "corrected": "Corrected the labels",
+    "closed": "Closed the concern",
+    "reopened": "Opened the concern again",
+    "viewed_sender": "Looked at who wrote the message",
+}
+_FIELD_WORDS = {
+    "category": "category",
+    "severity": "severity",
+    "themes": "themes",
+    "abuse_types": "types of abuse",
+    "provider_id": "service",
+}
+
+
+@dataclass(frozen=True)
+class HistoryLine:
+    """One thing that happened."""
+
+    at: datetime
+    who: str
+    what: str
+    changes: tuple[str, ...] = ()
+    note: str = ""
+
+
+def history_lines(session: Session, concern: ConcernRow, message_ids: list[str]) -> list[HistoryLine]:
+    """Everything that happened to the concern and its messages, the first first."""
+    entries, corrections = history_of(session, concern.id)
+    entries = sorted([*audit_of_messages(session, message_ids), *entries], key=lambda entry: entry.number)
+    people = names_of(session, [entry.actor for entry in entries if entry.actor != MACHINE])
+    services = services_by_id(session, _service_ids(corrections))
+    service_names = {key: service.name for key, service in services.items()}
+    notes = {(row.at, row.lead_id): row.note for row in corrections}
+    return [
+        HistoryLine(
+            at=entry.at,
+            who="The machine" if entry.actor == MACHINE else people.get(entry.actor, "A former lead"),
+            what=ACTION_WORDS.get(entry.action, label_words(entry.action).capitalize()),
+            changes=_changes(entry, service_names),
+            note=notes.get((entry.at, entry.actor), "") if entry.action in ("confirmed", "corrected") else "",
+        )
+        for entry in entries
+    ]
+
+
+def _service_ids(corrections: list[CorrectionRow]) -> list[str]:
+    both = [values.get("provider_id") for row in corrections for values in (row.before, row.after)]
+    return [value for value in both if value]
+
+
+def _changes(entry: AuditRow, service_names: Mapping[str, str]) -> tuple[str, ...]:
+    before, after = entry.details.get("before"), entry.details.get("after")
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return ()
+    return tuple(
+        f"{words}: {_shown(before.get(name), service_names)} became {_shown(after.get(name), service_names)}"
+        for name, words in _FIELD_WORDS.items()
+        if before.get(name) != after.get(name)
+    )
+
+
+def _shown(value: Any, service_names: Mapping[str, str]) -> str:
+    if isinstance(value, list):
+        return ", ".join(label_words(part) for part in value) or "none"
+    if not value:
+        return "none"
+    return service_names.get(str(value)) or label_words(value)

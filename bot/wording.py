@@ -1,0 +1,30 @@
+"""The words in which labels and times are shown to people."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from triage.vocabulary import AbuseType, Category, Theme
+
+CATEGORY_WORDS = {
+    Category.SAFEGUARDING: "safeguarding",
+    Category.CARE_CONCERN: "care concern",
+    Category.REFERRAL: "social care referral",
+    Category.NOT_A_CONCERN: "not a concern",
+}
+THEME_WORDS = {theme: theme.value.replace("_", " ") for theme in Theme}
+ABUSE_TYPE_WORDS = {kind: kind.value.replace("_", " ") for kind in AbuseType}
+
+
+def clock_time(moment: datetime, zone: ZoneInfo) -> str:
+    """A moment as GOV.UK writes it: "22 November 2026, 9:05am"."""
+    local = moment.astimezone(zone)
+    hour = local.hour % 12 or 12
+    half = "am" if local.hour < 12 else "pm"
+    return f"{calendar_day(local.date())}, {hour}:{local.minute:02d}{half}"
+
+
+def calendar_day(day: date) -> str:
+    """A day as GOV.UK writes it: "22 November 2026"."""
+    return f"{day.day} {day:%B %Y}"

@@ -1,0 +1,151 @@
+"""What background work does, step by step, each safe to repeat: triage, mail, and what the clock brings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.acknowledgement import acknowledge
+from bot.alerts import alert_leads
+from bot.app import App, is_bank_holiday
+from bot.background import MAIL_QUEUE, TRIAGE_QUEUE, Job
+from bot.digests import send_due_digests
+from bot.email_out import SEND_JOB, deliver, give_up
+from bot.email_parsing import parse_email_safely
+from bot.intake import TRIAGE_JOB, triage_again
+from storage.audit import MACHINE, Audit
+from storage.concerns import open_concern
+from storage.messages import dispose, disposition_of, earlier_copy, raw_of, save_reading
+from storage.oversight import untriaged_before
+from triage.assess import assess
+from triage.deadlines import due_at, review_due_at
+from triage.decide import decide
+from triage.errors import CannotRead
+from triage.lifecycle import Disposition
+from triage.vocabulary import Assessment, Channel, Decision, Message
+
+log = logging.getLogger(__name__)
+
+# A message that nothing became of within this time is put to triage again: its job was lost or failed.
+_UNTRIAGED_AFTER = timedelta(minutes=10)
+
+
+def utc_now() -> datetime:
+    """The moment it is, with its zone."""
+    return datetime.now(UTC)
+
+
+def jobs(app: App, *, clock: Callable[[], datetime] = utc_now) -> list[Job]:
+    """Everything a worker can be asked to do."""
+    return [
+        Job(
+            TRIAGE_JOB,
+            TRIAGE_QUEUE,
+            run=lambda message_id: triage_message(app, message_id, now=clock()),
+            give_up=lambda message_id, why: set_aside(
+                app, message_id, f"fault in triage: {why}", now=clock()
+            ),
+        ),
+        Job(
+            SEND_JOB,
+            MAIL_QUEUE,
+            run=lambda outgoing_id: deliver(app, outgoing_id, clock=clock),
+            give_up=lambda outgoing_id, why: give_up(app, outgoing_id, why, clock=clock),
+        ),
+    ]
+
+
+def triage_message(app: App, message_id: str, *, now: datetime) -> None:
+    """Read the message, understand it and open its concern, with all that follows, in one transaction."""
+    with app.database.read() as session:
+        known = disposition_of(session, message_id)
+        if known is not None and known.kind != Disposition.SET_ASIDE:
+            return
+        raw, envelope, row = raw_of(session, app.keys, message_id)
+        copy_of = earlier_copy(session, row)
+    if copy_of is not None:
+        _link_duplicate(app, message_id, copy_of, now)
+        return
+    try:
+        message = read_message(app, Channel(row.channel), raw)
+    except CannotRead as error:
+        set_aside(app, message_id, error.reason, now=now)
+        return
+    assessment = assess(message, register=app.register(), predictors=app.predictors())
+    _open(app, message_id, message, envelope, assessment, decide(assessment), now)
+
+
+def read_message(app: App, channel: Channel, raw: bytes) -> Message:
+    """The message as text, by the reader of its channel; CannotRead when it cannot be read."""
+    return parse_email_safely(raw, limits=app.parse_limits, channel=channel)
+
+
+def set_aside(app: App, message_id: str, reason: str, *, now: datetime) -> None:
+    """Put a message that cannot be read where everybody sees it: the desk and the digest count it."""
+    with app.database.write() as session:
+        known = disposition_of(session, message_id)
+        if known is not None and known.kind != Disposition.SET_ASIDE:
+            return
+        audit = Audit(at=now, actor=MACHINE, action="set_aside", details={"reason": reason[:500]})
+        dispose(session, message_id, Disposition.SET_ASIDE, audit=audit, reason=reason)
+
+
+def _link_duplicate(app: App, message_id: str, copy_of: str, now: datetime) -> None:
+    with app.database.write() as session:
+        audit = Audit(at=now, actor=MACHINE, action="linked_duplicate", details={"duplicate_of": copy_of})
+        dispose(session, message_id, Disposition.DUPLICATE, audit=audit, duplicate_of=copy_of)
+
+
+def _open(
+    app: App,
+    message_id: str,
+    message: Message,
+    envelope: dict[str, Any],
+    assessment: Assessment,
+    decision: Decision,
+    now: datetime,
+) -> None:
+    with app.database.write() as session:
+        known = disposition_of(session, message_id)
+        if known is not None and known.kind != Disposition.SET_ASIDE:
+            return
+        _, _, row = raw_of(session, app.keys, message_id)
+        save_reading(session, app.keys, message_id, message, now)
+        details = {"category": decision.category.value, "needs_review": decision.needs_review}
+        concern = open_concern(
+            session,
+            row,
+            assessment,
+            decision,
+            due_at=due_time(app, decision, row.received_at),
+            audit=Audit(at=now, actor=MACHINE, action="opened", details=details),
+        )
+        dispose(
+            session,
+            message_id,
+            Disposition.CONCERN,
+            audit=Audit(at=now, actor=MACHINE, action="triaged", details={"concern": concern.reference}),
+            concern_id=concern.id,
+        )
+        acknowledge(app, session, concern, message, envelope, now=now)
+        alert_leads(app, session, concern, now=now)
+
+
+def due_time(app: App, decision: Decision, received_at: datetime) -> datetime:
+    """The latest moment for a first look, by the council's hours and the bank holidays."""
+    hours = app.settings.hours
+    if decision.severity is None:
+        return review_due_at(received_at, hours=hours, is_holiday=is_bank_holiday)
+    return due_at(decision.severity, received_at, hours=hours, is_holiday=is_bank_holiday)
+
+
+def what_the_clock_brings(app: App, now: datetime) -> None:
+    """Called every few seconds by each worker: digests that are due, and messages that triage forgot."""
+    send_due_digests(app, now)
+    with app.database.read() as session:
+        forgotten = untriaged_before(session, now - _UNTRIAGED_AFTER)
+    for message_id in forgotten:
+        # Named by the hour, so that workers together ask once an hour for each.
+        triage_again(app.database, app.background, message_id, now.replace(minute=0))

@@ -1,0 +1,195 @@
+"""Messages: kept as they came, read as text, and accounted for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+
+from storage.audit import MACHINE, Audit, record
+from storage.encryption import KeyRing
+from storage.tables import AuditRow, DispositionRow, MessageRow, ReadingRow
+from triage.errors import CareConcernsError
+from triage.lifecycle import Disposition, check_message_move
+from triage.vocabulary import Address, Channel, Message
+
+
+class NoSuchMessage(CareConcernsError):
+    """There is no message of that id."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """What a way in hands over: the bytes, and what the channel itself knows of them.
+
+    `envelope` is JSON (SMTP: mail_from, rcpt_tos, peer); `external_id` the channel's own id, if any.
+    """
+
+    raw: bytes
+    channel: Channel
+    received_at: datetime
+    envelope: Mapping[str, Any] = field(default_factory=dict)
+    external_id: str | None = None
+    message_id: str = field(default_factory=lambda: uuid4().hex)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A message as it was last read."""
+
+    message_id: str
+    version: int
+    subject: str
+    text: str
+    new_text: str
+    sender: Address | None
+    reply_to: Address | None
+    header_id: str | None
+    attachments: list[dict[str, Any]]
+    defects: list[str]
+    auto_reply: bool
+    bounce: bool
+    bulk: bool
+
+
+def keep(session: Session, keys: KeyRing, batch: list[Received]) -> None:
+    """Add the messages as they came, and an audit entry for each, to the transaction."""
+    session.execute(insert(MessageRow), [_message_values(keys, received) for received in batch])
+    session.execute(insert(AuditRow), [_audit_values(received) for received in batch])
+
+
+def _message_values(keys: KeyRing, received: Received) -> dict[str, Any]:
+    place = received.message_id
+    return {
+        "id": received.message_id,
+        "channel": received.channel.value,
+        "received_at": received.received_at,
+        "digest": hashlib.sha256(received.raw).hexdigest(),
+        "external_id": received.external_id,
+        "size": len(received.raw),
+        "raw": keys.seal(received.raw, place=f"messages.raw:{place}"),
+        "envelope": keys.seal_json(dict(received.envelope), place=f"messages.envelope:{place}"),
+    }
+
+
+def _audit_values(received: Received) -> dict[str, Any]:
+    return {
+        "at": received.received_at,
+        "actor": MACHINE,
+        "action": "received",
+        "subject": f"message:{received.message_id}",
+        "details": {"channel": received.channel.value, "bytes": len(received.raw)},
+    }
+
+
+def raw_of(session: Session, keys: KeyRing, message_id: str) -> tuple[bytes, dict[str, Any], MessageRow]:
+    """The bytes and the envelope of a message, with its row; NoSuchMessage when there is none."""
+    row = session.get(MessageRow, message_id)
+    if row is None:
+        raise NoSuchMessage(f"there is no message {message_id}")
+    raw = keys.unseal(row.raw, place=f"messages.raw:{message_id}")
+    return raw, keys.unseal_json(row.envelope, place=f"messages.envelope:{message_id}"), row
+
+
+def earlier_copy(session: Session, row: MessageRow) -> str | None:
+    """The id of a message with the same bytes on the same channel that came before this one."""
+    same = select(MessageRow.id).where(
+        MessageRow.channel == row.channel,
+        MessageRow.digest == row.digest,
+        MessageRow.id != row.id,
+        (MessageRow.received_at < row.received_at)
+        | ((MessageRow.received_at == row.received_at) & (MessageRow.id < row.id)),
+    )
+    return session.scalars(same.order_by(MessageRow.received_at, MessageRow.id).limit(1)).first()
+
+
+def save_reading(session: Session, keys: KeyRing, message_id: str, message: Message, now: datetime) -> None:
+    """Add a reading of the message: the next version, earlier ones stay."""
+    latest = session.scalar(select(func.max(ReadingRow.version)).where(ReadingRow.message_id == message_id))
+    sender = {
+        "sender": asdict(message.sender) if message.sender else None,
+        "reply_to": asdict(message.reply_to) if message.reply_to else None,
+        "original_author": asdict(message.original_author) if message.original_author else None,
+    }
+    session.add(
+        ReadingRow(
+            message_id=message_id,
+            version=(latest or 0) + 1,
+            read_at=now,
+            subject=message.subject,
+            text=message.text,
+            new_text=message.new_text,
+            sender=keys.seal_json(sender, place=f"readings.sender:{message_id}"),
+            sender_lookup=keys.lookup(message.sender.address) if message.sender else None,
+            header_id=message.message_id[:998] if message.message_id else None,
+            attachments=[
+                {"filename": a.filename, "content_type": a.content_type, "bytes": a.size, "sha256": a.sha256}
+                for a in message.attachments
+            ],
+            defects=list(message.defects),
+            auto_reply=message.auto_reply,
+            bounce=message.bounce,
+            bulk=message.bulk,
+        )
+    )
+
+
+def latest_reading(session: Session, keys: KeyRing, message_id: str) -> Reading | None:
+    """The message as it was last read; None when it has not been read yet."""
+    row = session.scalars(
+        select(ReadingRow)
+        .where(ReadingRow.message_id == message_id)
+        .order_by(ReadingRow.version.desc())
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    sealed = keys.unseal_json(row.sender, place=f"readings.sender:{message_id}")
+    return Reading(
+        message_id=row.message_id,
+        version=row.version,
+        subject=row.subject,
+        text=row.text,
+        new_text=row.new_text,
+        sender=Address(**sealed["sender"]) if sealed["sender"] else None,
+        reply_to=Address(**sealed["reply_to"]) if sealed["reply_to"] else None,
+        header_id=row.header_id,
+        attachments=row.attachments,
+        defects=row.defects,
+        auto_reply=row.auto_reply,
+        bounce=row.bounce,
+        bulk=row.bulk,
+    )
+
+
+def disposition_of(session: Session, message_id: str) -> DispositionRow | None:
+    """What became of the message; None while triage has not seen it."""
+    return session.get(DispositionRow, message_id)
+
+
+def dispose(
+    session: Session,
+    message_id: str,
+    kind: Disposition,
+    *,
+    audit: Audit,
+    concern_id: str | None = None,
+    duplicate_of: str | None = None,
+    reason: str = "",
+) -> None:
+    """Say what became of the message; MoveRefused when it already became something that must stay."""
+    row = session.get(DispositionRow, message_id)
+    if row is None:
+        row = DispositionRow(message_id=message_id)
+        session.add(row)
+    else:
+        check_message_move(Disposition(row.kind), kind)
+    row.kind, row.concern_id, row.duplicate_of = kind.value, concern_id, duplicate_of
+    row.reason, row.at = reason[:500], audit.at
+    record(session, audit, f"message:{message_id}")

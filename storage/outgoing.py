@@ -1,0 +1,131 @@
+"""Mail to send: decided once under an id of its own, then sent, then marked; recipient and content sealed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from storage.audit import MACHINE, Audit, record
+from storage.encryption import KeyRing
+from storage.tables import OutgoingRow
+
+
+class OutgoingKind(StrEnum):
+    """What an outgoing mail is for."""
+
+    ACKNOWLEDGEMENT = "acknowledgement"
+    ALERT = "alert"
+    DIGEST = "digest"
+
+
+class OutgoingState(StrEnum):
+    """How far an outgoing mail has come."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A mail to send: `content` is the whole message as bytes."""
+
+    outgoing_id: str
+    kind: OutgoingKind
+    recipient: str
+    content: bytes
+    state: OutgoingState
+
+
+def add_outgoing(
+    session: Session,
+    keys: KeyRing,
+    *,
+    outgoing_id: str,
+    kind: OutgoingKind,
+    subject_id: str,
+    recipient: str,
+    content: bytes,
+    now: datetime,
+) -> bool:
+    """Decide to send; False, and nothing is added, when that id was decided before."""
+    if session.get(OutgoingRow, outgoing_id) is not None:
+        return False
+    session.add(
+        OutgoingRow(
+            id=outgoing_id,
+            kind=kind.value,
+            subject_id=subject_id,
+            recipient=keys.seal(recipient.encode(), place=f"outgoing.recipient:{outgoing_id}"),
+            recipient_lookup=keys.lookup(recipient),
+            content=keys.seal(content, place=f"outgoing.content:{outgoing_id}"),
+            state=OutgoingState.WAITING.value,
+            created_at=now,
+        )
+    )
+    record(
+        session,
+        Audit(at=now, actor=MACHINE, action=f"{kind.value}_decided", details={"outgoing": outgoing_id}),
+        subject_id,
+    )
+    return True
+
+
+def outgoing_by_id(session: Session, keys: KeyRing, outgoing_id: str) -> Outgoing | None:
+    """The mail of that id, unsealed; None when there is none."""
+    row = session.get(OutgoingRow, outgoing_id)
+    if row is None:
+        return None
+    return Outgoing(
+        outgoing_id=row.id,
+        kind=OutgoingKind(row.kind),
+        recipient=keys.unseal(row.recipient, place=f"outgoing.recipient:{row.id}").decode(),
+        content=keys.unseal(row.content, place=f"outgoing.content:{row.id}"),
+        state=OutgoingState(row.state),
+    )
+
+
+def mark_outgoing(
+    session: Session, outgoing_id: str, state: OutgoingState, *, now: datetime, failure: str = ""
+) -> None:
+    """Note how far the mail has come; the end of the way is audited."""
+    row = session.get_one(OutgoingRow, outgoing_id)
+    row.state, row.failure = state.value, failure[:200]
+    if state is OutgoingState.SENT:
+        row.sent_at = now
+    if state in (OutgoingState.SENT, OutgoingState.UNKNOWN, OutgoingState.FAILED):
+        details = {"outgoing": outgoing_id, "failure": failure[:200]}
+        record(
+            session,
+            Audit(at=now, actor=MACHINE, action=f"{row.kind}_{state.value}", details=details),
+            row.subject_id,
+        )
+
+
+def sent_lately(
+    session: Session, keys: KeyRing, recipient: str, kind: OutgoingKind, *, now: datetime, hours: int
+) -> bool:
+    """Whether a mail of that kind to that address was decided within the last hours."""
+    query = select(OutgoingRow.id).where(
+        OutgoingRow.recipient_lookup == keys.lookup(recipient),
+        OutgoingRow.kind == kind.value,
+        OutgoingRow.created_at > now - timedelta(hours=hours),
+    )
+    return session.scalars(query.limit(1)).first() is not None
+
+
+def count_by_state(session: Session) -> dict[str, int]:
+    """How many outgoing mails are in each state."""
+    query = select(OutgoingRow.state, func.count()).group_by(OutgoingRow.state)
+    return {state: count for state, count in session.execute(query)}
+
+
+def is_decided(session: Session, outgoing_id: str) -> bool:
+    """Whether a mail of that id was decided before."""
+    return session.get(OutgoingRow, outgoing_id) is not None

@@ -1,0 +1,71 @@
+"""The states of a concern and of a message, and the moves between them: one table, nothing moves otherwise."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from triage.errors import CareConcernsError
+
+
+class ConcernState(StrEnum):
+    """Where a concern stands; only a person moves it."""
+
+    NEW = "new"
+    REVIEWED = "reviewed"
+    CLOSED = "closed"
+
+
+class Disposition(StrEnum):
+    """What became of a message: each has exactly one once triage has seen it."""
+
+    CONCERN = "concern"
+    DUPLICATE = "duplicate"
+    SET_ASIDE = "set_aside"
+    SPAM = "spam"
+
+
+CONCERN_MOVES: dict[ConcernState, frozenset[ConcernState]] = {
+    ConcernState.NEW: frozenset({ConcernState.REVIEWED}),
+    ConcernState.REVIEWED: frozenset({ConcernState.REVIEWED, ConcernState.CLOSED}),
+    ConcernState.CLOSED: frozenset({ConcernState.REVIEWED}),
+}
+
+# Nothing leads back to nowhere, and nothing that became a concern stops being one.
+MESSAGE_MOVES: dict[Disposition, frozenset[Disposition]] = {
+    Disposition.SET_ASIDE: frozenset({Disposition.CONCERN, Disposition.SET_ASIDE, Disposition.SPAM}),
+    Disposition.SPAM: frozenset({Disposition.CONCERN, Disposition.SET_ASIDE}),
+    Disposition.DUPLICATE: frozenset({Disposition.CONCERN}),
+    Disposition.CONCERN: frozenset(),
+}
+
+
+class MoveRefused(CareConcernsError):
+    """A move that the table does not know."""
+
+
+def check_move(before: ConcernState, after: ConcernState) -> None:
+    """MoveRefused unless a concern may go from `before` to `after`."""
+    if after not in CONCERN_MOVES[before]:
+        raise MoveRefused(f"a concern that is {before} cannot become {after}")
+
+
+def check_message_move(before: Disposition, after: Disposition) -> None:
+    """MoveRefused unless a message may go from `before` to `after`."""
+    if after not in MESSAGE_MOVES[before]:
+        raise MoveRefused(f"a message that is {before} cannot become {after}")
+
+
+def as_mermaid() -> str:
+    """Both tables as a Mermaid state diagram, for docs/states.md."""
+    lines = ["stateDiagram-v2", "    [*] --> new: triage, from a message"]
+    lines += [
+        f"    {before} --> {after}: a person"
+        for before, targets in CONCERN_MOVES.items()
+        for after in sorted(targets)
+    ]
+    lines += [
+        f"    message_{before} --> message_{after}: read again or a person"
+        for before, targets in MESSAGE_MOVES.items()
+        for after in sorted(targets)
+    ]
+    return "\n".join(lines) + "\n"
