@@ -180,7 +180,10 @@ def _severity_part(
     shares = tuple(
         ConcernShare(
             reference=concern.reference,
-            points=weight.points * _standing(concern).points * decay(now - concern.opened_at) * _per_size(size),
+            points=weight.points
+            * _standing(concern).points
+            * decay(now - concern.opened_at)
+            * _per_size(size),
             age_days=(now - concern.opened_at).days,
             confirmed=concern.confirmed,
         )

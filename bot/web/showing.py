@@ -61,7 +61,13 @@ def first_upper(text: str) -> str:
 
 def chance_words(chance: float) -> str:
     """A probability in words; the number always stands beside them."""
-    steps = ((0.95, "almost certain"), (0.75, "very likely"), (0.5, "likely"), (0.25, "possible"), (0.05, "unlikely"))
+    steps = (
+        (0.95, "almost certain"),
+        (0.75, "very likely"),
+        (0.5, "likely"),
+        (0.25, "possible"),
+        (0.05, "unlikely"),
+    )
     return next((words for least, words in steps if chance >= least), "very unlikely")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import tempfile
 import time
 
 from bot.email_parsing.limits import ParseLimits
@@ -25,8 +26,8 @@ def read(raw: bytes, channel: Channel, limits: ParseLimits) -> Message:
     if b"please raise" in raw:
         raise RuntimeError("a secret of the message")
     if b"please write" in raw:
-        descriptor = os.open("/tmp/careconcerns-test-write", os.O_CREAT | os.O_WRONLY)  # noqa: S108
-        os.write(descriptor, b"x")
+        with tempfile.TemporaryFile() as file:
+            file.write(raw)
     if b"please tell your environment" in raw:
         return Message(channel, "", repr(sorted(os.environ)), "")
     if b"please tell your number" in raw:

@@ -415,3 +415,28 @@ def test_a_subject_gives_a_mention_without_a_span() -> None:
     found = find_mention("She fell again.", "Concern about Larch House care home")
 
     assert (found.text, found.start, found.end) == ("Larch House", -1, -1)
+
+
+def test_a_street_of_the_same_word_is_no_service() -> None:
+    """ "Larch St" and "Larch Road" are not Larch House."""
+    register = Register.of([home(1, "Larch House")])
+
+    for text in ("I care for my aunt in Larch St with my son.", "The home is behind Larch Road."):
+        assert match_provider(text, register).advice is MatchAdvice.NONE
+
+
+def test_a_house_number_speaks_against_another_house_of_the_street() -> None:
+    """The home at number 12 is not the one at number 40."""
+    register = Register.of([home(1, "Elm Court", street="12 Church Lane")])
+
+    assert match_provider("The home on 12 Church Lane, Wexley, is dirty.", register).best is not None
+    assert match_provider("The home on 40 Church Lane, Wexley, is dirty.", register).best is None
+
+
+def test_a_domain_of_very_many_services_says_nothing() -> None:
+    """A domain that a hundred services share lists none of them."""
+    register = Register.of(
+        home(number, f"Home {number}", email_domains=("shared.example",)) for number in range(100)
+    )
+
+    assert match_provider("She fell.", register, sender_domain="shared.example").best is None

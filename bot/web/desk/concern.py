@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +24,7 @@ from storage.people import names_of
 from storage.provider_figures import services_by_id
 from storage.tables import AssessmentRow, ConcernRow
 from triage.lifecycle import CONCERN_MOVES, ConcernState
+from triage.vocabulary import AbuseType, Theme
 
 page = Blueprint("concern", __name__)
 
@@ -119,6 +119,8 @@ def _context(app: App, session: Session, concern: ConcernRow, now: datetime) -> 
         "severity_chances": _chances(details.get("severity_probabilities", {})),
         "history": history_lines(session, concern, [message.facts.message_id for message in messages]),
         "overdue": is_overdue(concern.due_at, concern.state, now),
+        "all_themes": list(Theme),
+        "all_abuse_types": list(AbuseType),
         "moves": CONCERN_MOVES[ConcernState(concern.state)],
     }
 
@@ -135,9 +137,7 @@ def _messages(
     by_message: dict[str, AssessmentRow] = {}
     for assessment in assessments:
         by_message.setdefault(assessment.message_id, assessment)
-    shown = [
-        _shown(app, session, fact, by_message.get(fact.message_id), assessments[:1]) for fact in facts
-    ]
+    shown = [_shown(app, session, fact, by_message.get(fact.message_id), assessments[:1]) for fact in facts]
     return shown
 
 
@@ -178,8 +178,3 @@ def _spans(assessment: AssessmentRow) -> list[Span]:
 
 def _within(span: Span, limit: int) -> Span:
     return Span(span.number, span.start, min(span.end, limit), span.is_rule, span.is_weakened)
-
-
-def marked_reasons(messages: list[ShownMessage]) -> Counter[int]:
-    """How often each reason's words are marked in the messages shown."""
-    return Counter(number for message in messages for piece in message.pieces for number in piece.ending)

@@ -82,7 +82,9 @@ class DecisionForm:
             "themes": self._themes_error(),
             "abuse_types": self._abuse_types_error(),
             "provider": "" if self.provider else "Select a service, or say that there is none",
-            "note": "" if len(self.note) <= MOST_NOTE else f"The note must be {MOST_NOTE} characters or fewer",
+            "note": ""
+            if len(self.note) <= MOST_NOTE
+            else f"The note must be {MOST_NOTE} characters or fewer",
         }
         return {name: error for name, error in checks.items() if error}
 

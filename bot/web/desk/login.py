@@ -66,5 +66,9 @@ def _key() -> bytes:
 def _safe(address: str) -> str:
     """The address when it is a page of ours, or nothing: a link must not lead a fresh log-in elsewhere."""
     parts = urlsplit(address.replace("\\", "/"))
-    ours = address.startswith("/") and not address.startswith(("//", "/\\")) and not (parts.scheme or parts.netloc)
+    ours = (
+        address.startswith("/")
+        and not address.startswith(("//", "/\\"))
+        and not (parts.scheme or parts.netloc)
+    )
     return address if ours and address.isprintable() else ""

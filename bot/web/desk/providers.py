@@ -138,8 +138,17 @@ def _numbers() -> list[tuple[str, str, str]]:
     ]
     rows += [("Confirmed", f"times {CONFIRMED.points:g}", CONFIRMED.why)]
     rows += [("Suggested", f"times {SUGGESTED.points:g}", SUGGESTED.why)]
-    rows += [(name.capitalize(), f"{weight.points:g} points", weight.why) for name, weight in RATING_WEIGHTS.items()]
+    rows += [
+        (name.capitalize(), f"{weight.points:g} points", weight.why)
+        for name, weight in RATING_WEIGHTS.items()
+    ]
     rows += [("Age", f"halves every {HALF_LIFE_DAYS} days", f"older than {WINDOW_DAYS} days is not counted")]
-    rows += [("Scale", f"100 x points / (points + {HALF_SCALE:g})", "many concerns approach 100 and none passes it")]
+    rows += [
+        (
+            "Scale",
+            f"100 x points / (points + {HALF_SCALE:g})",
+            "many concerns approach 100 and none passes it",
+        )
+    ]
     starts = ", ".join(f"{band} from {least:g}" for least, band in BAND_STARTS)
     return [*rows, ("Band", starts, "orders visits; it is no judgement of the service")]

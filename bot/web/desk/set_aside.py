@@ -63,7 +63,9 @@ def try_again(message_id: str) -> ResponseReturnValue:
 def readable(raw: bytes) -> str:
     """Bytes as text, with a mark for every one that is no text."""
     text = raw.decode("utf-8", "replace").replace("\r\n", "\n")
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
 
 
 def _set_aside(session: Session, message_id: str) -> DispositionRow:
