@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Executable, func, select
 from sqlalchemy.orm import Session
 
 from storage.tables import AuditRow, ConcernRow, CorrectionRow, DispositionRow, MessageRow
@@ -114,5 +113,5 @@ _FACTS = (
 )
 
 
-def _facts(session: Session, query: Select[Any]) -> list[MessageFacts]:
+def _facts(session: Session, query: Executable) -> list[MessageFacts]:
     return [MessageFacts(**row._mapping) for row in session.execute(query)]

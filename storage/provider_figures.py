@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import ColumnElement, RowMapping, func, select
 from sqlalchemy.orm import Session
 
 from storage.tables import ConcernRow, ProviderRow
@@ -92,7 +91,7 @@ def services_by_id(session: Session, provider_ids: Iterable[str]) -> dict[str, S
     for start in range(0, len(wanted), _CHUNK):
         query = select(*_SERVICE).where(ProviderRow.id.in_(wanted[start : start + _CHUNK]))
         for row in session.execute(query):
-            found[row.provider_id] = _service(row)
+            found[row.provider_id] = _service(row._mapping)
     return found
 
 
@@ -100,7 +99,7 @@ def services_with(session: Session, words: str, *, limit: int) -> list[ServiceFi
     """Services whose name, town or postcode holds every word, listed ones first, by name."""
     query = select(*_SERVICE).where(*_holding(words))
     query = query.order_by(ProviderRow.listed.desc(), ProviderRow.name, ProviderRow.id).limit(limit)
-    return [_service(row) for row in session.execute(query)]
+    return [_service(row._mapping) for row in session.execute(query)]
 
 
 def count_services_with(session: Session, words: str) -> int:
@@ -117,6 +116,6 @@ def _holding(words: str) -> list[ColumnElement[bool]]:
     ]
 
 
-def _service(row: Row[Any]) -> ServiceFigure:
-    values = dict(row._mapping)
+def _service(row: RowMapping) -> ServiceFigure:
+    values = dict(row)
     return ServiceFigure(**values | {"service_types": tuple(values["service_types"])})

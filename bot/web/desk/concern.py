@@ -137,8 +137,7 @@ def _messages(
     by_message: dict[str, AssessmentRow] = {}
     for assessment in assessments:
         by_message.setdefault(assessment.message_id, assessment)
-    shown = [_shown(app, session, fact, by_message.get(fact.message_id), assessments[:1]) for fact in facts]
-    return shown
+    return [_shown(app, session, fact, by_message.get(fact.message_id), assessments[:1]) for fact in facts]
 
 
 def _shown(

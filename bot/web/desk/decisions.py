@@ -76,8 +76,7 @@ def move_to(reference: str) -> ResponseReturnValue:
     try:
         with the_app().database.write() as session:
             concern = _unchanged(session, reference, request.form.get("seen", ""))
-            if concern.state == state:
-                raise MoveRefused(f"{concern.reference} {words} already")
+            _refuse_if_there(concern, state, words)
             move(session, concern, state, audit=by_this_lead(action, utc_now()))
     except (DecidedMeanwhile, MoveRefused) as error:
         return concern_page(reference, problem=str(error), code=409)
@@ -91,6 +90,11 @@ def _unchanged(session: Session, reference: str, seen: str) -> ConcernRow:
     if seen != str(count_corrections(session, concern.id)):
         raise DecidedMeanwhile(_TOO_LATE)
     return concern
+
+
+def _refuse_if_there(concern: ConcernRow, state: ConcernState, words: str) -> None:
+    if concern.state == state:
+        raise MoveRefused(f"{concern.reference} {words} already")
 
 
 def _decide(session: Session, concern: ConcernRow, labels: Labels, note: str) -> str:
