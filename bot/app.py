@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import holidays
 
@@ -14,13 +15,17 @@ from bot.background import Background, prepare_engine
 from bot.email_parsing import ParseLimits
 from bot.intake import Intake
 from bot.settings import Settings
-from models.artifact import load_predictors, shipped_model
 from storage.database import Database
 from storage.encryption import KeyRing, create_key_file, load_key_file
 from storage.register import listed_providers, register_stamp
-from triage.assess import Predictors
 from triage.errors import BadInput
-from triage.provider_match import Register
+
+if TYPE_CHECKING:
+    from triage.assess import Predictors
+    from triage.provider_match import Register
+
+# The learning and language libraries are imported where they are used: the listener and the pages do
+# without them, start sooner and stay small.
 
 _REGISTER_SECONDS = 15.0
 
@@ -53,6 +58,8 @@ class App:
             return self._register
 
     def _fresh_register(self) -> Register:
+        from triage.provider_match import Register  # noqa: PLC0415
+
         with self.database.read() as session:
             stamp = register_stamp(session)
             if self._register is not None and stamp == self._register_stamp:
@@ -62,6 +69,8 @@ class App:
 
     def predictors(self) -> Predictors:
         """The trained models, loaded once."""
+        from models.artifact import load_predictors  # noqa: PLC0415
+
         with self._lock:
             if self._predictors is None:
                 self._predictors = load_predictors(model_folder(self.settings), encoder=self.settings.encoder)
@@ -84,7 +93,11 @@ def model_folder(settings: Settings) -> Path:
     promoted = settings.data_dir / "model"
     if settings.model_dir is not None:
         return settings.model_dir
-    return promoted if promoted.is_dir() else shipped_model()
+    if promoted.is_dir():
+        return promoted
+    from models.artifact import shipped_model  # noqa: PLC0415
+
+    return shipped_model()
 
 
 def build_app(settings: Settings) -> App:

@@ -32,16 +32,43 @@ SEVERITIES = tuple(Severity)
 THEMES = tuple(Theme)
 ABUSE_TYPES = tuple(AbuseType)
 
+# The columns of an encoder's answers (logits), in the order in which it is trained.
+COLUMNS = {"category": slice(0, 4), "urgent": slice(4, 6), "themes": slice(6, 28), "abuse_types": slice(28, 38)}
+ANSWERS = 38
+
 _MOST_REASONS = 3
 _LEAST_EVIDENCE = 0.3
 _SHORTEST_SENTENCE_WORDS = 3
 
 
+class Encoded(Protocol):
+    """A text as an encoder saw it: one row of answers; the character spans of its pieces, and their weights."""
+
+    @property
+    def answers(self) -> Array:
+        """One row."""
+        ...
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where each piece stands in the text."""
+        ...
+
+    @property
+    def deciding(self) -> Array:
+        """How much each piece decides, 0 to 1."""
+        ...
+
+
 class Encoder(Protocol):
-    """A sentence encoder: texts in, one row of numbers each out."""
+    """A sentence encoder; models.semantic keeps the promise."""
 
     def encode(self, texts: Sequence[str]) -> Array:
-        """One row a text."""
+        """One row of answers a text."""
+        ...
+
+    def read(self, text: str) -> Encoded:
+        """One text, with where its answers come from."""
         ...
 
 
@@ -84,7 +111,11 @@ class TrainedPredictors:
 
     def predict(self, subject: str, text: str) -> Prediction:
         """Everything the models say of the text; spans of reasons are characters of `text`."""
-        views = self.views([as_read(subject, text)], [(subject, text)])
+        views: list[Matrix] = [self.lexical.transform([as_read(subject, text)])]
+        encoded = None
+        if self.encoder is not None:
+            encoded = self.encoder.read(joined(subject, text))
+            views.append(encoded.answers[None, :])
         category = calibrated_category(self.heads, views, self.thresholds)[0]
         severity = calibrated_severity(self.heads, views, self.thresholds)[0]
         themes = self.heads.themes.probabilities(views)[0]
@@ -99,20 +130,14 @@ class TrainedPredictors:
             chosen_abuse_types=choose_abuse_types(abuse_types, self.thresholds.abuse_types),
             category_set=frozenset(_kept(CATEGORIES, category, self.thresholds.category)),
             severity_set=frozenset(_kept(SEVERITIES, severity, self.thresholds.severity)),
-            reasons=self._reasons(text, chosen),
+            reasons=self._reasons(subject, text, chosen, encoded),
             model_version=self.version,
         )
 
-    def views(self, read: Sequence[str], texts: Sequence[tuple[str, str]]) -> list[Matrix]:
-        """The rows of every view: the lexical one, and the encoder's where there is one."""
-        rows: list[Matrix] = [self.lexical.transform(read)]
-        if self.encoder is not None:
-            rows.append(
-                self.encoder.encode([f"{subject}\n{text}" if subject else text for subject, text in texts])
-            )
-        return rows
-
-    def _reasons(self, text: str, chosen: Category) -> tuple[Reason, ...]:
+    def _reasons(
+        self, subject: str, text: str, chosen: Category, encoded: Encoded | None
+    ) -> tuple[Reason, ...]:
+        """The sentences that decide, by the encoder's own weights where there is one."""
         spans = [
             (sentence.start_char, sentence.end_char)
             for sentence in sentences(self._nlp.make_doc(text))
@@ -120,14 +145,32 @@ class TrainedPredictors:
         ]
         if not spans:
             return ()
-        rows = self.lexical.transform([as_read("", text[start:end]) for start, end in spans])
-        evidence = self.heads.evidence.probabilities([rows])[:, 0]
-        order = np.argsort(-evidence)[:_MOST_REASONS]
-        kept = [i for rank, i in enumerate(order) if rank == 0 or evidence[i] >= _LEAST_EVIDENCE]
+        if encoded is not None:
+            weights = _weights_of(spans, encoded, len(joined(subject, text)) - len(text))
+        else:
+            rows = self.lexical.transform([as_read("", text[start:end]) for start, end in spans])
+            weights = self.heads.evidence.probabilities([rows])[:, 0]
+        order = np.argsort(-weights)[:_MOST_REASONS]
+        kept = [i for rank, i in enumerate(order) if rank == 0 or weights[i] >= _LEAST_EVIDENCE]
         return tuple(
-            Reason(ReasonKind.MODEL, chosen.value, *_trimmed(text, *spans[i]), weight=float(evidence[i]))
+            Reason(ReasonKind.MODEL, chosen.value, *_trimmed(text, *spans[i]), weight=float(weights[i]))
             for i in kept
         )
+
+
+def joined(subject: str, text: str) -> str:
+    """Subject and text as the encoder reads them."""
+    return f"{subject}\n{text}" if subject else text
+
+
+def _weights_of(spans: Sequence[tuple[int, int]], encoded: Encoded, offset: int) -> Array:
+    """The mean weight of the stronger half of each sentence's pieces; `offset` is where the text begins."""
+    starts = np.array([start - offset for start, _ in encoded.spans])
+    weights = []
+    for start, end in spans:
+        pieces = np.sort(encoded.deciding[(starts >= start) & (starts < end)])
+        weights.append(float(pieces[len(pieces) // 2 :].mean()) if len(pieces) else 0.0)
+    return np.asarray(weights)
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[str, int, int]:

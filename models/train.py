@@ -16,16 +16,19 @@ from models.calibration import (
     with_temperature,
 )
 from models.features import LexicalView, Matrix, as_read
-from models.heads import Head, Views, fit_head, out_of_fold
+from models.heads import Head, LinearHead, Views, fit_head, out_of_fold
 from models.labelled import LabelledMessage
 from models.predict import (
     ABUSE_TYPES,
+    ANSWERS,
     CATEGORIES,
+    COLUMNS,
     SEVERITIES,
     THEMES,
     Encoder,
     Heads,
     Thresholds,
+    joined,
     severity_probabilities,
 )
 from models.swaps import swap_sex
@@ -44,11 +47,11 @@ MISSED = {
 }
 MISSED_SEVERITY = {Severity.GREEN: 0.10, Severity.AMBER: 0.08, Severity.RED: 0.02}
 
-# Inverse regularisation of the lexical view and the encoder's, and their shares in the blend.
-_CATEGORY_STRENGTH = (10.0, 2.0)
-_LABEL_STRENGTH = (10.0, 2.0)
+# Inverse regularisation of the lexical heads.
+_STRENGTH = (10.0,)
 _EVIDENCE_STRENGTH = (3.0,)
-_SHARES = (1.0, 1.0)
+# Shares of the lexical view and the encoder in the blend.
+_SHARES = {"category": (1.0, 2.0), "urgent": (1.0, 2.0), "themes": (1.0, 2.0), "abuse_types": (1.0, 2.0)}
 _EVIDENCE_OVERLAP = 0.4
 
 
@@ -101,11 +104,10 @@ def with_swaps(messages: Sequence[LabelledMessage]) -> tuple[list[LabelledMessag
 def train(
     messages: Sequence[LabelledMessage],
     *,
-    encoder: Encoder | None = None,
     swaps: bool = True,
     progress: Progress = lambda _: None,
 ) -> Trained:
-    """Fit every head on the messages; a view more where an encoder is given."""
+    """Fit every head of the lexical view on the messages."""
     progress("learning the words")
     learned, is_copy = (
         with_swaps(messages) if swaps else (list(messages), np.zeros(len(messages), dtype=bool))
@@ -113,9 +115,6 @@ def train(
     read = [as_read(message.subject, message.text) for message in learned]
     lexical = LexicalView.fit([text for text, copy in zip(read, is_copy, strict=True) if not copy])
     views: list[Matrix] = [lexical.transform(read)]
-    if encoder is not None:
-        progress("encoding sentences")
-        views.append(encoder.encode([f"{m.subject}\n{m.text}" if m.subject else m.text for m in learned]))
     return _fit_all(learned, is_copy, lexical, views, progress)
 
 
@@ -128,19 +127,19 @@ def _fit_all(
 ) -> Trained:
     targets, groups = targets_of(learned), [message.group for message in learned]
     fits = {
-        "category": (_fitter(views, exclusive=True, strength=_CATEGORY_STRENGTH), targets.category, None),
+        "category": (_fitter(exclusive=True), targets.category, None),
         "urgent": (
-            _fitter(views, exclusive=False, strength=_LABEL_STRENGTH),
+            _fitter(exclusive=False),
             targets.urgent,
             targets.is_concern,
         ),
         "themes": (
-            _fitter(views, exclusive=False, strength=_LABEL_STRENGTH),
+            _fitter(exclusive=False),
             targets.themes,
             targets.is_concern,
         ),
         "abuse_types": (
-            _fitter(views, exclusive=False, strength=_LABEL_STRENGTH),
+            _fitter(exclusive=False),
             targets.abuse_types,
             targets.is_safeguarding,
         ),
@@ -163,13 +162,42 @@ def _fit_all(
     return Trained(lexical, Heads(**heads), thresholds, metrics)
 
 
-def _fitter(views: Views, *, exclusive: bool, strength: Sequence[float]) -> Callable[[Views, Array], Head]:
+def _fitter(*, exclusive: bool) -> Callable[[Views, Array], Head]:
     def fit(rows: Views, wanted: Array) -> Head:
-        return fit_head(
-            rows, wanted, exclusive=exclusive, strength=strength[: len(views)], shares=_SHARES[: len(views)]
-        )
+        return fit_head(rows, wanted, exclusive=exclusive, strength=_STRENGTH, shares=(1.0,))
 
     return fit
+
+
+def blend(lexical: Trained, encoder: Encoder, held_out: Sequence[LabelledMessage]) -> Trained:
+    """The lexical models and the encoder together, with lines drawn on messages that neither learned from."""
+    heads = Heads(
+        category=_blended("category", lexical.heads.category),
+        urgent=_blended("urgent", lexical.heads.urgent),
+        themes=_blended("themes", lexical.heads.themes),
+        abuse_types=_blended("abuse_types", lexical.heads.abuse_types),
+        evidence=lexical.heads.evidence,
+    )
+    views: list[Matrix] = [
+        lexical.lexical.transform([as_read(message.subject, message.text) for message in held_out]),
+        encoder.encode([joined(message.subject, message.text) for message in held_out]),
+    ]
+    said = {
+        "category": heads.category.probabilities(views),
+        "urgent": heads.urgent.probabilities(views),
+        "themes": heads.themes.probabilities(views),
+        "abuse_types": heads.abuse_types.probabilities(views),
+    }
+    thresholds, metrics = _draw_lines(said, targets_of(held_out), np.ones(len(held_out), dtype=bool))
+    return Trained(lexical.lexical, heads, thresholds, metrics)
+
+
+def _blended(name: str, head: Head) -> Head:
+    """The head with the encoder's own answers as a second view: its columns, taken as they are."""
+    columns = COLUMNS[name]
+    picked = np.eye(ANSWERS, dtype=np.float32)[:, columns]
+    answers = LinearHead(picked, np.zeros(picked.shape[1], dtype=np.float32))
+    return Head((head.views[0], answers), head.exclusive, _SHARES[name])
 
 
 def _fit_evidence(lexical: LexicalView, messages: Sequence[LabelledMessage]) -> Head:
