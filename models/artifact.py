@@ -114,6 +114,7 @@ def _put_in_place(aside: Path, folder: Path) -> None:
     if folder.exists():
         folder.rename(before)
     aside.rename(folder)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

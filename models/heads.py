@@ -61,7 +61,7 @@ def fit_head(
 
 
 def _fit_exclusive(rows: Matrix, targets: Array, strength: float) -> LinearHead:
-    model = LogisticRegression(C=strength, max_iter=400).fit(rows, targets)
+    model = LogisticRegression(C=strength, max_iter=200, tol=1e-3).fit(rows, targets)
     if list(model.classes_) != list(range(int(targets.max()) + 1)):
         raise ValueError("a class has no example to learn from")
     return LinearHead(model.coef_.T.astype(np.float32), model.intercept_.astype(np.float32))
@@ -76,7 +76,7 @@ def _fit_independent(rows: Matrix, targets: Array, strength: float) -> LinearHea
             weights.append(np.zeros(rows.shape[1], dtype=np.float32))
             biases.append(np.float32(6.0 if wanted.max() else -6.0))
             continue
-        model = LogisticRegression(C=strength, max_iter=400, class_weight=None).fit(rows, wanted)
+        model = LogisticRegression(C=strength, solver="liblinear", dual=True, max_iter=1000, tol=1e-2).fit(rows, wanted)
         weights.append(model.coef_[0].astype(np.float32))
         biases.append(np.float32(model.intercept_[0]))
     return LinearHead(np.column_stack(weights), np.asarray(biases))
@@ -88,7 +88,7 @@ def out_of_fold(
     groups: Sequence[str],
     fit: Callable[[Views, Array], Head],
     *,
-    folds: int = 5,
+    folds: int = 4,
     learn_only: Array | None = None,
 ) -> Array:
     """What heads say of rows that they did not learn from; rows of one group stay together.

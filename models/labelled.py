@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def parse_labelled(line: str) -> LabelledMessage:
     """One JSON line as a labelled message; BadInput, naming the field, when it breaks the guide."""
     try:
         fields = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadInput("not JSON") from None
     if not isinstance(fields, dict):
         raise BadInput("not a JSON object")
@@ -72,8 +73,15 @@ def parse_labelled(line: str) -> LabelledMessage:
         invariant=fields.get("invariant"),
         row=fields.get("row") or "",
         writer=fields.get("writer") or "",
-        evidence=tuple((int(start), int(end)) for start, end in fields.get("evidence", ())),
+        evidence=_spans(fields),
     )
+
+
+def _spans(fields: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
+    try:
+        return tuple((int(start), int(end)) for start, end in fields.get("evidence") or ())
+    except (ValueError, TypeError):
+        raise BadInput("evidence is no list of [start, end]") from None
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
@@ -109,15 +117,22 @@ def _many(kind: type[_Label], fields: Mapping[str, Any], name: str) -> frozenset
 def read_labelled(path: Path) -> Iterator[tuple[int, LabelledMessage | BadInput]]:
     """Each line's number with its message, or with what is wrong with it; BadInput when there is no such file."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        # Lines end at line feeds alone: a message may hold other characters that end lines elsewhere.
+        lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
+    except OSError as error:
         raise BadInput(f"{path} cannot be read: {type(error).__name__}") from None
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            try:
-                yield number, parse_labelled(line)
-            except BadInput as error:
-                yield number, error
+            yield number, _parsed(line)
+
+
+def _parsed(line: bytes) -> LabelledMessage | BadInput:
+    try:
+        return parse_labelled(line.decode())
+    except UnicodeDecodeError:
+        return BadInput("not UTF-8 text")
+    except BadInput as error:
+        return error
 
 
 def load_corpus(folder: Path = CORPUS) -> list[LabelledMessage]:

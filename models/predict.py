@@ -33,7 +33,12 @@ THEMES = tuple(Theme)
 ABUSE_TYPES = tuple(AbuseType)
 
 # The columns of an encoder's answers (logits), in the order in which it is trained.
-COLUMNS = {"category": slice(0, 4), "urgent": slice(4, 6), "themes": slice(6, 28), "abuse_types": slice(28, 38)}
+COLUMNS = {
+    "category": slice(0, 4),
+    "urgent": slice(4, 6),
+    "themes": slice(6, 28),
+    "abuse_types": slice(28, 38),
+}
 ANSWERS = 38
 
 _MOST_REASONS = 3

@@ -40,12 +40,12 @@ Progress = Callable[[str], None]
 
 # Share of a class's held-out messages that may fall outside its set: what a person does not get to see.
 MISSED = {
-    Category.SAFEGUARDING: 0.01,
+    Category.SAFEGUARDING: 0.02,
     Category.CARE_CONCERN: 0.05,
     Category.REFERRAL: 0.05,
     Category.NOT_A_CONCERN: 0.10,
 }
-MISSED_SEVERITY = {Severity.GREEN: 0.10, Severity.AMBER: 0.08, Severity.RED: 0.02}
+MISSED_SEVERITY = {Severity.GREEN: 0.10, Severity.AMBER: 0.08, Severity.RED: 0.045}
 
 # Inverse regularisation of the lexical heads.
 _STRENGTH = (10.0,)
