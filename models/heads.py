@@ -76,7 +76,9 @@ def _fit_independent(rows: Matrix, targets: Array, strength: float) -> LinearHea
             weights.append(np.zeros(rows.shape[1], dtype=np.float32))
             biases.append(np.float32(6.0 if wanted.max() else -6.0))
             continue
-        model = LogisticRegression(C=strength, solver="liblinear", dual=True, max_iter=1000, tol=1e-2).fit(rows, wanted)
+        model = LogisticRegression(C=strength, solver="liblinear", dual=True, max_iter=1000, tol=1e-2).fit(
+            rows, wanted
+        )
         weights.append(model.coef_[0].astype(np.float32))
         biases.append(np.float32(model.intercept_[0]))
     return LinearHead(np.column_stack(weights), np.asarray(biases))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 _PAIRS = (
-    ("she", "he"), ("herself", "himself"), ("hers", "his"), ("mum", "dad"), ("mam", "dad"), ("mother", "father"),
+    ("she", "he"), ("herself", "himself"), ("hers", "his"), ("mum", "dad"), ("mam", "dad"),
+    ("mother", "father"),
     ("mummy", "daddy"), ("nan", "grandad"), ("nana", "grandad"), ("gran", "grandad"), ("grandma", "grandpa"),
     ("grandmother", "grandfather"), ("daughter", "son"), ("sister", "brother"), ("wife", "husband"),
     ("aunt", "uncle"), ("auntie", "uncle"), ("niece", "nephew"), ("girl", "boy"), ("girls", "boys"),

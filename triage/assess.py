@@ -7,7 +7,7 @@ from typing import Protocol
 
 from triage.provider_match import Register, match_provider
 from triage.red_flags import RedFlags, shipped_red_flags
-from triage.vocabulary import Assessment, Category, Message, Prediction, Reason, Severity
+from triage.vocabulary import Assessment, Category, Message, Prediction, Reason, RedFlag, Severity
 
 # A reply with fewer words of its own than this says too little to be read without what it answers.
 _ENOUGH_WORDS = 25
@@ -39,24 +39,37 @@ def assess(
     """Understand the message: provider, red flags, and what the models say of its words."""
     rules = red_flags or shipped_red_flags()
     text = message.text
-    steering = rules.steering(text)
-    reading = _read(message, predictors, steering)
+    reading = _read(message, predictors, rules)
     domain = message.sender.address.rpartition("@")[2] if message.sender else ""
     return Assessment(
         read_text=text,
         prediction=reading.prediction,
-        red_flags=rules.find(text),
+        red_flags=_red_flags(message, rules),
         provider=match_provider(text, register, sender_domain=domain, subject=message.subject),
-        steering=steering,
+        steering=(*rules.steering(text), *(_unplaced(reason) for reason in rules.steering(message.subject))),
     )
 
 
-def _read(message: Message, predictors: Predictors, steering: tuple[Reason, ...]) -> _Reading:
+def _red_flags(message: Message, rules: RedFlags) -> tuple[RedFlag, ...]:
+    """The hits in the text, and those of the subject that the text does not repeat."""
+    flags = rules.find(message.text)
+    said = {flag.reason.name for flag in flags if flag.stands}
+    in_subject = (flag for flag in rules.find(message.subject) if flag.reason.name not in said)
+    return (*flags, *(replace(flag, reason=_unplaced(flag.reason)) for flag in in_subject))
+
+
+def _unplaced(reason: Reason) -> Reason:
+    """A reason from the subject, which has no place in the text."""
+    return replace(reason, start=-1, end=-1)
+
+
+def _read(message: Message, predictors: Predictors, rules: RedFlags) -> _Reading:
     """What this writer wrote decides, unless it says little, or the history below it says something graver."""
-    whole = _predict(predictors, message.subject, _without(message.text, steering), message.text)
+    subject = _unsteered(message.subject, rules)
+    whole = _predict(predictors, subject, _unsteered(message.text, rules), message.text)
     if message.new_text.strip() in ("", message.text.strip()):
         return whole
-    new = _predict(predictors, message.subject, message.new_text, message.text)
+    new = _predict(predictors, subject, _unsteered(message.new_text, rules), message.text)
     if len(message.new_text.split()) < _ENOUGH_WORDS or _is_graver(whole.prediction, new.prediction):
         return whole
     return new
@@ -76,9 +89,9 @@ def _placed(reason: Reason, text: str) -> Reason:
     return replace(reason, start=start, end=start + len(reason.text) if start >= 0 else -1)
 
 
-def _without(text: str, steering: tuple[Reason, ...]) -> str:
+def _unsteered(text: str, rules: RedFlags) -> str:
     """The text with words that try to steer the label blanked, so that they change nothing."""
-    for reason in steering:
+    for reason in rules.steering(text):
         text = text[: reason.start] + " " * (reason.end - reason.start) + text[reason.end :]
     return text
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from triage.red_flags import RedFlags, shipped_red_flags
 from triage.vocabulary import (
     MOST_ABUSE_TYPES,
+    MOST_THEMES,
     AbuseType,
     Assessment,
     Category,
@@ -20,11 +21,13 @@ from triage.vocabulary import (
 
 _Label = TypeVar("_Label")
 
+_SURELY_NO_CONCERN = 0.9
+
 
 def decide(assessment: Assessment, *, red_flags: RedFlags | None = None) -> Decision:
     """The labels to show until a person decides, and whether a person must look before they are believed."""
     rules = red_flags or shipped_red_flags()
-    raising = [flag for flag in assessment.red_flags if rules.raises(flag)]
+    raising = _raising(assessment, rules)
     category, severity = _labels(assessment, raising)
     review = _review_reasons(assessment, category, severity)
     return Decision(
@@ -38,6 +41,13 @@ def decide(assessment: Assessment, *, red_flags: RedFlags | None = None) -> Deci
         reasons=_reasons(assessment),
         redirect=_redirect(assessment, category, rules),
     )
+
+
+def _raising(assessment: Assessment, rules: RedFlags) -> list[RedFlag]:
+    """The hits that raise the label; in what surely is no concern, such as a course, they ask a person instead."""
+    if assessment.prediction.category[Category.NOT_A_CONCERN] >= _SURELY_NO_CONCERN:
+        return []
+    return [flag for flag in assessment.red_flags if rules.raises(flag)]
 
 
 def _likeliest(probabilities: Mapping[_Label, float]) -> _Label:
@@ -58,7 +68,8 @@ def _themes(assessment: Assessment, category: Category, raising: list[RedFlag]) 
     if category is Category.NOT_A_CONCERN:
         return ()
     chosen = assessment.prediction.chosen_themes
-    return chosen or tuple(dict.fromkeys(theme for flag in raising for theme in flag.themes))
+    by_rule = tuple(dict.fromkeys(theme for flag in raising for theme in flag.themes))
+    return (chosen or by_rule)[:MOST_THEMES]
 
 
 def _abuse_types(assessment: Assessment, category: Category, raising: list[RedFlag]) -> tuple[AbuseType, ...]:
@@ -123,5 +134,3 @@ def _redirect(assessment: Assessment, category: Category, rules: RedFlags) -> st
     if category is not Category.NOT_A_CONCERN:
         return ""
     return next(iter(rules.redirects(assessment.read_text)), "")
-
-

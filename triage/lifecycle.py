@@ -32,7 +32,9 @@ CONCERN_MOVES: dict[ConcernState, frozenset[ConcernState]] = {
 
 # Nothing leads back to nowhere, and nothing that became a concern stops being one.
 MESSAGE_MOVES: dict[Disposition, frozenset[Disposition]] = {
-    Disposition.SET_ASIDE: frozenset({Disposition.CONCERN, Disposition.SET_ASIDE, Disposition.SPAM}),
+    Disposition.SET_ASIDE: frozenset(
+        {Disposition.CONCERN, Disposition.DUPLICATE, Disposition.SET_ASIDE, Disposition.SPAM}
+    ),
     Disposition.SPAM: frozenset({Disposition.CONCERN, Disposition.SET_ASIDE}),
     Disposition.DUPLICATE: frozenset({Disposition.CONCERN}),
     Disposition.CONCERN: frozenset(),

@@ -132,10 +132,11 @@ def _context_of(span: Span, sentence: Span, cues: list[Span]) -> tuple[str, ...]
     for cue in cues:
         by_kind[cue.label_].append(cue)
     stops = [cue.start for cue in by_kind["stops"]]
-    kinds = []
-    for kind in ("negated", "hypothetical"):
-        if any(_reaches_forward(cue, start, stops) for cue in by_kind[kind]):
-            kinds.append(kind)
+    kinds = [
+        kind
+        for kind in ("negated", "hypothetical")
+        if any(_reaches_forward(cue, start, stops) for cue in by_kind[kind])
+    ]
     if any(not start <= cue.start < end for cue in by_kind["past"]):
         kinds.append("past")
     if by_kind["policy"]:
