@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy import Select, case, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from storage.audit import Audit, record
@@ -89,13 +90,27 @@ def open_concern(
 
 def next_reference(session: Session, year: int) -> str:
     """The next reference of the year, such as CC-2026-000123; numbers of a failed write are used again."""
-    counter = session.get(ReferenceCounterRow, year, with_for_update=True)
-    if counter is None:
-        counter = ReferenceCounterRow(year=year, last=0)
-        session.add(counter)
-    counter.last += 1
-    session.flush()
-    return f"CC-{year}-{counter.last:06d}"
+    count_up = (
+        update(ReferenceCounterRow)
+        .where(ReferenceCounterRow.year == year)
+        .values(last=ReferenceCounterRow.last + 1)
+        .returning(ReferenceCounterRow.last)
+        .execution_options(synchronize_session=False)
+    )
+    number = session.scalar(count_up)
+    if number is None:
+        _begin_year(session, year)
+        number = session.scalar(count_up)
+    return f"CC-{year}-{number:06d}"
+
+
+def _begin_year(session: Session, year: int) -> None:
+    # Two workers may meet the first message of a year together: one of them makes the row.
+    try:
+        with session.begin_nested():
+            session.execute(insert(ReferenceCounterRow).values(year=year, last=0))
+    except IntegrityError:
+        return
 
 
 def add_assessment(
@@ -246,6 +261,8 @@ def _has_words(words: str) -> Any:
         .where(
             ReadingRow.text.icontains(words, autoescape=True)
             | ReadingRow.subject.icontains(words, autoescape=True)
+            # A receipt of the public form is kept where an email has its Message-ID.
+            | (ReadingRow.header_id == words.upper())
         )
     )
     return or_(ConcernRow.reference.icontains(words, autoescape=True), ConcernRow.id.in_(readings))

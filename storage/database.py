@@ -36,7 +36,7 @@ class Database:
         self.keys = keys
         self.engine = make_engine(url, pool_size=pool_size)
         self._writers = sessionmaker(self.engine, expire_on_commit=False)
-        self._readers = sessionmaker(self.engine.execution_options(read_only=True), expire_on_commit=False)
+        self._readers = sessionmaker(_as_reader(self.engine), expire_on_commit=False)
 
     @property
     def is_sqlite(self) -> bool:
@@ -84,6 +84,13 @@ def make_engine(url: str, *, pool_size: int = 10) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _as_reader(engine: Engine) -> Engine:
+    """The engine for `read`: on SQLite a plain transaction is a view of one moment, PostgreSQL must be asked."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(read_only=True)
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 def make_work_engine(url: str, *, pool_size: int = 10) -> Engine:

@@ -53,7 +53,7 @@ class KeyRing:
             raise CannotUnseal(f"{place}: the key {key_id!r} is not in the key file")
         try:
             return AESGCM(self.keys[key_id]).decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], place.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise CannotUnseal(f"{place}: the sealed field was changed or moved") from None
 
     def seal_json(self, value: Any, *, place: str) -> bytes:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.orm import Session
 
 from storage.audit import MACHINE, Audit, record
+from storage.bulk import insert_rows
 from storage.encryption import KeyRing
 from storage.tables import AuditRow, DispositionRow, MessageRow, ReadingRow
 from triage.errors import CareConcernsError
@@ -28,7 +29,8 @@ class NoSuchMessage(CareConcernsError):
 class Received:
     """What a way in hands over: the bytes, and what the channel itself knows of them.
 
-    `envelope` is JSON (SMTP: mail_from, rcpt_tos, peer); `external_id` the channel's own id, if any.
+    `envelope` is JSON (SMTP: mail_from, rcpt_tos, peer); `external_id` the channel's own id, if any;
+    `actor` the lead who entered it by hand.
     """
 
     raw: bytes
@@ -37,6 +39,7 @@ class Received:
     envelope: Mapping[str, Any] = field(default_factory=dict)
     external_id: str | None = None
     message_id: str = field(default_factory=lambda: uuid4().hex)
+    actor: str = MACHINE
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,29 @@ class Reading:
     bulk: bool
 
 
-def keep(session: Session, keys: KeyRing, batch: list[Received]) -> None:
+@dataclass(frozen=True)
+class SealedMessage:
+    """A message as its row will be, sealed and ready to add."""
+
+    message: Mapping[str, Any]
+    audit: Mapping[str, Any]
+
+
+def keep(session: Session, keys: KeyRing, batch: Sequence[Received]) -> None:
     """Add the messages as they came, and an audit entry for each, to the transaction."""
-    session.execute(insert(MessageRow), [_message_values(keys, received) for received in batch])
-    session.execute(insert(AuditRow), [_audit_values(received) for received in batch])
+    keep_sealed(session, [seal_message(keys, received) for received in batch])
+
+
+def keep_sealed(session: Session, batch: Sequence[SealedMessage]) -> None:
+    """As `keep`, for messages sealed before the transaction began, so that it is short."""
+    connection = session.connection()
+    insert_rows(connection, cast(Table, MessageRow.__table__), [sealed.message for sealed in batch])
+    insert_rows(connection, cast(Table, AuditRow.__table__), [sealed.audit for sealed in batch])
+
+
+def seal_message(keys: KeyRing, received: Received) -> SealedMessage:
+    """The message with its audit entry, sealed."""
+    return SealedMessage(message=_message_values(keys, received), audit=_audit_values(received))
 
 
 def _message_values(keys: KeyRing, received: Received) -> dict[str, Any]:
@@ -81,7 +103,7 @@ def _message_values(keys: KeyRing, received: Received) -> dict[str, Any]:
 def _audit_values(received: Received) -> dict[str, Any]:
     return {
         "at": received.received_at,
-        "actor": MACHINE,
+        "actor": received.actor,
         "action": "received",
         "subject": f"message:{received.message_id}",
         "details": {"channel": received.channel.value, "bytes": len(received.raw)},
@@ -109,6 +131,44 @@ def earlier_copy(session: Session, row: MessageRow) -> str | None:
     return session.scalars(same.order_by(MessageRow.received_at, MessageRow.id).limit(1)).first()
 
 
+def copy_in_words(session: Session, keys: KeyRing, message_id: str, message: Message) -> str | None:
+    """The id of a mail read before with the same Message-ID that says the same, with the same files.
+
+    The mail server writes other headers into what it hands on by SMTP than into what it keeps for IMAP,
+    so the bytes of one mail differ by the way it took. In the transaction that opens the concern.
+    """
+    if message.channel is not Channel.EMAIL or not message.message_id:
+        return None
+    header_id = message.message_id[:998]
+    _one_at_a_time(session, header_id)
+    query = (
+        select(ReadingRow)
+        .join(MessageRow, MessageRow.id == ReadingRow.message_id)
+        .where(
+            ReadingRow.header_id == header_id,
+            ReadingRow.message_id != message_id,
+            ReadingRow.sender_lookup == _sender_lookup(keys, message),
+            MessageRow.channel == Channel.EMAIL.value,
+        )
+        .order_by(ReadingRow.read_at, ReadingRow.message_id)
+    )
+    said = _what_it_says(message.subject, message.text, [a.sha256 for a in message.attachments])
+    for reading in session.scalars(query):
+        if _what_it_says(reading.subject, reading.text, [a["sha256"] for a in reading.attachments]) == said:
+            return reading.message_id
+    return None
+
+
+def _one_at_a_time(session: Session, header_id: str) -> None:
+    # Two workers may have the two copies in hand at once; on SQLite there is one writer anyway.
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(header_id, 0))))
+
+
+def _what_it_says(subject: str, text: str, digests: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    return subject.split(), text.split(), sorted(digests)
+
+
 def save_reading(session: Session, keys: KeyRing, message_id: str, message: Message, now: datetime) -> None:
     """Add a reading of the message: the next version, earlier ones stay."""
     latest = session.scalar(select(func.max(ReadingRow.version)).where(ReadingRow.message_id == message_id))
@@ -126,7 +186,7 @@ def save_reading(session: Session, keys: KeyRing, message_id: str, message: Mess
             text=message.text,
             new_text=message.new_text,
             sender=keys.seal_json(sender, place=f"readings.sender:{message_id}"),
-            sender_lookup=keys.lookup(message.sender.address) if message.sender else None,
+            sender_lookup=_sender_lookup(keys, message),
             header_id=message.message_id[:998] if message.message_id else None,
             attachments=[
                 {"filename": a.filename, "content_type": a.content_type, "bytes": a.size, "sha256": a.sha256}
@@ -138,6 +198,11 @@ def save_reading(session: Session, keys: KeyRing, message_id: str, message: Mess
             bulk=message.bulk,
         )
     )
+
+
+def _sender_lookup(keys: KeyRing, message: Message) -> str | None:
+    # Somebody who gave a name alone must not look like everybody else who did.
+    return keys.lookup(message.sender.address) if message.sender and message.sender.address else None
 
 
 def latest_reading(session: Session, keys: KeyRing, message_id: str) -> Reading | None:

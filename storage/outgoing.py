@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from storage.audit import MACHINE, Audit, record
@@ -15,11 +16,13 @@ from storage.tables import OutgoingRow
 
 
 class OutgoingKind(StrEnum):
-    """What an outgoing mail is for."""
+    """What an outgoing mail, or post to Slack, is for."""
 
     ACKNOWLEDGEMENT = "acknowledgement"
     ALERT = "alert"
     DIGEST = "digest"
+    SLACK_ANSWER = "slack_answer"
+    SLACK_ALERT = "slack_alert"
 
 
 class OutgoingState(StrEnum):
@@ -57,18 +60,22 @@ def add_outgoing(
     """Decide to send; False, and nothing is added, when that id was decided before."""
     if session.get(OutgoingRow, outgoing_id) is not None:
         return False
-    session.add(
-        OutgoingRow(
-            id=outgoing_id,
-            kind=kind.value,
-            subject_id=subject_id,
-            recipient=keys.seal(recipient.encode(), place=f"outgoing.recipient:{outgoing_id}"),
-            recipient_lookup=keys.lookup(recipient),
-            content=keys.seal(content, place=f"outgoing.content:{outgoing_id}"),
-            state=OutgoingState.WAITING.value,
-            created_at=now,
-        )
+    row = OutgoingRow(
+        id=outgoing_id,
+        kind=kind.value,
+        subject_id=subject_id,
+        recipient=keys.seal(recipient.encode(), place=f"outgoing.recipient:{outgoing_id}"),
+        recipient_lookup=keys.lookup(recipient),
+        content=keys.seal(content, place=f"outgoing.content:{outgoing_id}"),
+        state=OutgoingState.WAITING.value,
+        created_at=now,
     )
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        # Another worker decided it at this very moment.
+        return False
     record(
         session,
         Audit(at=now, actor=MACHINE, action=f"{kind.value}_decided", details={"outgoing": outgoing_id}),

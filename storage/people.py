@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from storage.audit import MACHINE, Audit, record
+from storage.database import Database
 from storage.tables import LeadRow
 from triage.errors import BadInput
 from triage.vocabulary import Category
@@ -52,14 +53,27 @@ def add_lead(
     return lead
 
 
-def check_login(session: Session, email: str, password: str, *, now: datetime) -> LeadRow | None:
-    """The lead when address and password fit and no lock stands; None, whatever was wrong, otherwise."""
-    lead = session.scalars(
-        select(LeadRow).where(LeadRow.email == email.strip().lower(), LeadRow.active).with_for_update()
-    ).first()
-    if not _fits(lead.password_hash if lead else _NOBODYS_HASH, password) or lead is None:
-        if lead is not None:
-            _note_failure(session, lead, now)
+def check_login(database: Database, email: str, password: str, *, now: datetime) -> LeadRow | None:
+    """The lead when address and password fit and no lock stands; None, whatever was wrong, otherwise.
+
+    The hash is worked out between two short transactions: it takes long on purpose, and must not hold
+    up the taking in of messages.
+    """
+    with database.read() as session:
+        lead = lead_by_email(session, email)
+    fits = _fits(lead.password_hash if lead else _NOBODYS_HASH, password)
+    if lead is None:
+        return None
+    with database.write() as session:
+        return _note_login(session, lead.id, fits=fits, now=now)
+
+
+def _note_login(session: Session, lead_id: str, *, fits: bool, now: datetime) -> LeadRow | None:
+    lead = session.get(LeadRow, lead_id, with_for_update=True)
+    if lead is None or not lead.active:
+        return None
+    if not fits:
+        _note_failure(session, lead, now)
         return None
     if lead.locked_until is not None and lead.locked_until > now:
         return None

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.database import Database
-from storage.tables import MessageRow, OutgoingRow, ReadingRow
+from storage.tables import DraftFileRow, DraftRow, MessageRow, OutgoingRow, ReadingRow, SlackFileRow
 
 _CHUNK = 100
 
@@ -20,6 +20,10 @@ _SEALED: tuple[tuple[type[Any], InstrumentedAttribute[bytes], Callable[[Any], st
     (ReadingRow, ReadingRow.sender, lambda row: f"readings.sender:{row.message_id}"),
     (OutgoingRow, OutgoingRow.recipient, lambda row: f"outgoing.recipient:{row.id}"),
     (OutgoingRow, OutgoingRow.content, lambda row: f"outgoing.content:{row.id}"),
+    (DraftRow, DraftRow.answers, lambda row: f"drafts.answers:{row.id}"),
+    (DraftFileRow, DraftFileRow.description, lambda row: f"draft_files.description:{row.id}"),
+    (DraftFileRow, DraftFileRow.content, lambda row: f"draft_files.content:{row.id}"),
+    (SlackFileRow, SlackFileRow.content, lambda row: f"slack_files.content:{row.message_id}/{row.file_id}"),
 )
 
 

@@ -2,10 +2,13 @@
 
 from storage.tables.base import Base
 from storage.tables.concerns import AssessmentRow, ConcernRow, CorrectionRow, ReferenceCounterRow
+from storage.tables.drafts import DraftFileRow, DraftRow
+from storage.tables.mailboxes import MailboxCountRow, MailboxFolderRow, MailboxGapRow, MailboxRow
 from storage.tables.messages import DispositionRow, MessageRow, ReadingRow
 from storage.tables.oversight import AuditRow, OutgoingRow, WorkerRow
 from storage.tables.people import LeadRow
 from storage.tables.providers import ProviderRow
+from storage.tables.slack import SlackAnswerRow, SlackChannelRow, SlackFileRow, SlackPostRow, SlackThreadRow
 
 __all__ = [
     "AssessmentRow",
@@ -14,11 +17,22 @@ __all__ = [
     "ConcernRow",
     "CorrectionRow",
     "DispositionRow",
+    "DraftFileRow",
+    "DraftRow",
     "LeadRow",
+    "MailboxCountRow",
+    "MailboxFolderRow",
+    "MailboxGapRow",
+    "MailboxRow",
     "MessageRow",
     "OutgoingRow",
     "ProviderRow",
     "ReadingRow",
     "ReferenceCounterRow",
+    "SlackAnswerRow",
+    "SlackChannelRow",
+    "SlackFileRow",
+    "SlackPostRow",
+    "SlackThreadRow",
     "WorkerRow",
 ]
