@@ -59,6 +59,50 @@ _ANGLE = re.compile(r"<[^>]*>|\S+@\S+")
 _SURE, _CUED, _LISTED, _LIKELY, _CARRIED = 0.95, 0.9, 0.8, 0.6, 0.75
 _WORDS_TOO = FUNCTION_WORDS | NOT_NAMES | SURNAMES_THAT_ARE_WORDS | NAMES_THAT_ARE_WORDS
 _MOST_WORDS = 4
+_BEFORE_PLACES = frozenset(["at", "in", "near", "from", "into", "to", "the", "of", "via", "on", "st"])
+_PLACE_ENDINGS = (
+    "leigh",
+    "ley",
+    "dene",
+    "bank",
+    "view",
+    "wood",
+    "field",
+    "side",
+    "land",
+    "ham",
+    "bury",
+    "ford",
+    "mere",
+    "house",
+    "care",
+    "lea",
+    "hurst",
+    "croft",
+    "dale",
+    "brook",
+    "gate",
+    "ton",
+    "mouth",
+    "port",
+    "worth",
+    "wick",
+    "combe",
+    "bridge",
+    "pool",
+    "haven",
+    "crest",
+    "mount",
+    "stead",
+    "shire",
+    "borough",
+    "holme",
+    "thorpe",
+    "glen",
+    "tive",
+    "tion",
+    "tech",
+)
 _LONG_NAME = 6
 _LONGEST_NAME = 30
 
@@ -495,7 +539,33 @@ class _Finder:
             return True
         if not word.capital:
             return False
+        if self._stands_alone(at):
+            return True
         return (not word.ordinary and self._acts(at)) or (not word.first and self._is_pair(at))
+
+    def _stands_alone(self, at: int) -> bool:
+        """Whether a capital that no list knows stands where a person may: not at a place, in no longer name."""
+        word = self.words[at]
+        following = self.words[at + 1] if at + 1 < len(self.words) else None
+        if following is not None and following.gap.startswith(":"):
+            return False
+        if (
+            word.low in TITLES | ROLES | KIN | LABELS
+            or word.ordinary
+            or len(word.text) < 3
+            or word.text.isupper()
+            or word.low in PLACES
+            or word.low in PARTICLES
+        ):
+            return False
+        before = self.words[at - 1] if at and word.gap == " " else None
+        if before is not None and (before.low in _BEFORE_PLACES or (before.capital and not before.first)):
+            return False
+        if word.low.endswith(_PLACE_ENDINGS) and not word.possessive:
+            return False
+        last = self._extend(at, sure=False)
+        after = self.words[last] if last < len(self.words) and self.words[last].gap == " " else None
+        return not (after is not None and after.capital and not after.plain)
 
     def _in_place(self, at: int) -> bool:
         """Whether the word stands where places do: "at Preston", "in Nelson"."""
@@ -511,6 +581,9 @@ class _Finder:
         owns = word.possessive and following is not None and following.low in PERSON_THINGS
         does = PERSON_VERBS if word.low in FUNCTION_WORDS | HOPEFUL_NAMES else PERSON_VERBS | BEING_VERBS
         acts = following is not None and following.low in does and following.gap == " "
+        acts = acts or (
+            following is not None and following.low.endswith(("n't", "n’t")) and word.low not in HOPEFUL_NAMES
+        )
         inside = not word.first and not self._in_place(at) and not self._capital_before(at)
         if surname or owns or acts or inside:
             self._take(at, _LISTED if surname else _LIKELY)
@@ -554,6 +627,7 @@ class _Finder:
             if word.low in ORDINARY_WORDS and word.low not in NAMES_THAT_ARE_WORDS:
                 continue
             after_name = self.words[at - 1].low in {"and", "or"} and at - 2 in self.taken and word.gap == " "
+            after_name = after_name or (at - 1 in self.taken and word.gap.strip() == "/")
             if after_name or self._followed_by_and_name(at):
                 self._take(at, _LIKELY)
 

@@ -71,7 +71,8 @@ _WELSH_STREET = rf"(?:Heol|Ffordd|Stryd|Rhodfa|Clos|Maes|L[oô]n|Cae|Bryn)(?:[ ]
 _STREET = re.compile(
     rf"(?<![\w/.£])(?:(?P<unit>{_UNIT})(?:[ ]?,[ ]?|[ ]))?(?P<number>{_NUMBER})[ ]?,?[ ]"
     rf"(?P<street>(?P<words>(?:{_WORD}[ ]){{0,3}}?(?:{_WORD}[ ]))?(?P<type>{_STREET_TYPE})\b\.?"
-    rf"|{_WELSH_STREET}|[Tt]he[ ]{_CAPITAL}|[A-Z][a-z]{{2,12}}(?:gate|way|side|wick|mead|croft|field)\b)",
+    rf"|{_WELSH_STREET}|[Tt]he[ ]{_CAPITAL}|[A-Z][a-z]{{2,12}}(?:gate|way|side|wick|mead|croft|field|walk)\b"
+    rf"|{_CAPITAL}[ ](?:Exchange|Wharf|Maltings|Quay|Steps|Gardens|Fields))",
     re.IGNORECASE,
 )
 _BUILDING_TYPE = (
@@ -80,11 +81,15 @@ _BUILDING_TYPE = (
 )
 _BUILDING = rf"(?:{_CAPITAL}[ ]){{1,3}}{_BUILDING_TYPE}"
 _UNIT_IN_BUILDING = re.compile(
-    rf"(?<!\w)(?i:{_UNIT})[ ]?,?[ ](?:at[ ])?{_BUILDING}"
+    rf"(?<!\w)(?i:{_UNIT})[ ]?,?[ ](?:at[ ])?(?:{_BUILDING}|The[ ]{_CAPITAL})"
     rf"(?:,[ ]?(?:{_CAPITAL}[ ]){{1,3}}(?i:{_STREET_TYPE})\b)?",
 )
 _FLAT = re.compile(r"flat|apartment|apt|studio|bungalow", re.IGNORECASE)
 _ROOM_BEFORE = re.compile(r"(?:room|ward|bed|unit|rm|bay)s?[ ]?(?:no\.?[ ]?)?$", re.IGNORECASE)
+_HOUSE_NAME_BEFORE = re.compile(
+    rf"(?:^|(?<=[,.:\n\x00 ]))(?:[Tt]he[ ]{_CAPITAL}(?:[ ]{_CAPITAL})?"
+    rf"|(?<![A-Za-z][ ]){_CAPITAL}|(?<=[a-z][ ]){_CAPITAL}),[ ]?$"
+)
 _BUILDING_BEFORE = re.compile(rf"(?:(?i:{_UNIT})[ ]?,?[ ])?{_BUILDING},?[ ]?$")
 _ADDRESS_LABEL = re.compile(
     r"(?im)^(?P<before>[^\n:]{0,30})\baddress(?P<after>[^\n:]{0,25}):[ \t]*(?P<address>[^\n]{4,120})"
@@ -241,7 +246,9 @@ def _is_street(match: re.Match[str]) -> bool:
 def _house_start(text: str, start: int) -> int:
     """Where the address begins when the house's name or the flat in a named building stands before."""
     before = text[max(0, start - 70) : start]
-    match = _BUILDING_BEFORE.search(before)
+    match = _BUILDING_BEFORE.search(before) or _HOUSE_NAME_BEFORE.search(before)
+    if match and _is_somebody(match.group()):
+        return start
     return start - len(before) + match.start() if match else start
 
 
@@ -259,5 +266,5 @@ def _town_end(text: str, end: int) -> int:
 
 
 def _is_somebody(town: str) -> bool:
-    first = town.split(maxsplit=1)[0].lower()
+    first = town.split(maxsplit=1)[0].lower().strip(",")
     return first in FIRST_NAMES or first in TITLES
