@@ -5,7 +5,7 @@ Somebody who harms the adult may read it, so it says nothing of the matter. RFC 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
@@ -18,6 +18,7 @@ from storage.tables import ConcernRow
 from triage.vocabulary import Address, Channel, Message
 
 _ONE_IN_HOURS = 24
+_ANSWERED_WITHIN = timedelta(days=3)
 _ROBOTS = (
     "mailer-daemon",
     "postmaster",
@@ -58,7 +59,7 @@ def acknowledge(
 ) -> bool:
     """Decide to answer the sender, within the session's transaction; False when nobody should be answered."""
     recipient = answer_to(message, envelope, app.settings)
-    if recipient is None:
+    if recipient is None or _came_long_ago(envelope, now):
         return False
     if sent_lately(
         session, app.keys, recipient.address, OutgoingKind.ACKNOWLEDGEMENT, now=now, hours=_ONE_IN_HOURS
@@ -95,6 +96,12 @@ def answer_to(message: Message, envelope: dict[str, Any], settings: Settings) ->
     if message.sender is not None and message.sender.address.lower() in settings.all_own_addresses:
         return None
     return Address("", return_path)
+
+
+def _came_long_ago(envelope: dict[str, Any], now: datetime) -> bool:
+    # The first look at a mailbox brings years of mail: nobody must get an answer to all of it now.
+    arrived = envelope.get("internal_date")
+    return bool(arrived) and now - datetime.fromisoformat(str(arrived)) > _ANSWERED_WITHIN
 
 
 def _is_plain_address(address: str) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from models.evaluate import Answer, evaluate
 from models.labelled import LabelledMessage, read_labelled
@@ -19,6 +21,9 @@ from triage.provider_match import Register
 from triage.vocabulary import Assessment, Channel, Decision, MatchAdvice, Message
 
 _EMPTY = Register.of(())
+# How `lines_of` shows bytes that are not UTF-8.
+_BYTES_THAT_ARE_NO_TEXT = re.compile("[\udc80-\udcff]")
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def as_message(channel: str, subject: str, text: str) -> Message:
@@ -32,9 +37,11 @@ def as_message(channel: str, subject: str, text: str) -> Message:
 
 def assess_line(line: str, *, predictors: Predictors, register: Register) -> dict[str, Any]:
     """The answer to one JSON line; BadInput when the line is no message."""
+    if _BYTES_THAT_ARE_NO_TEXT.search(line):
+        raise BadInput("not UTF-8 text")
     try:
         fields = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadInput("not JSON") from None
     if not isinstance(fields, dict):
         raise BadInput("not a JSON object")
@@ -45,9 +52,14 @@ def assess_line(line: str, *, predictors: Predictors, register: Register) -> dic
         raise BadInput("subject is not text")
     if not isinstance(fields.get("id"), str | int):
         raise BadInput("id is missing")
-    message = as_message(str(fields.get("channel") or Channel.EMAIL), subject or "", text)
+    message = as_message(str(fields.get("channel") or Channel.EMAIL), _whole(subject or ""), _whole(text))
     assessment = assess(message, register=register, predictors=predictors)
     return {"id": fields["id"]} | as_answer(assessment, decide(assessment))
+
+
+def _whole(text: str) -> str:
+    """The text with every half of a pair of surrogates, which is no character, replaced by one that is."""
+    return _HALVES.sub("\ufffd", text)
 
 
 def as_answer(assessment: Assessment, decision: Decision) -> dict[str, Any]:
@@ -126,14 +138,12 @@ def register_from(path: Path | None) -> Register:
     return Register.of(read_register(path).providers) if path is not None else _EMPTY
 
 
-def each_line(source: TextIO) -> Iterator[tuple[int, str]]:
-    """Numbered lines that are not blank; BadInput when the source is not UTF-8 text."""
-    try:
-        for number, line in enumerate(source, start=1):
+def lines_of(source: BinaryIO) -> Iterator[tuple[int, str]]:
+    """Numbered lines that are not blank; a line that is not UTF-8 text is left for `assess_line` to refuse."""
+    with TextIOWrapper(source, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as text:
+        for number, line in enumerate(text, start=1):
             if line.strip():
                 yield number, line
-    except UnicodeDecodeError:
-        raise BadInput("the input is not UTF-8 text") from None
 
 
 def answer_lines(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -37,13 +37,18 @@ class _Commands(click.Group):
 @click.version_option(package_name="careconcerns")
 def main() -> None:
     """The intake desk of a council's adult-social-care quality team."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # Results are UTF-8 whatever the locale; what is no character is written as JSON escapes it.
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
 
 
 @main.command()
-@click.option("--only", default="", help="Run these parts alone: smtp, web, worker; comma-separated.")
+@click.option(
+    "--only", default="", help="Run these parts alone: smtp, imap, slack, web, worker; comma-separated."
+)
 def serve(only: str) -> None:
     """Run the service until Ctrl-C."""
     from bot.running import run_service
@@ -86,13 +91,13 @@ def send(text: str, subject: str, sender: str) -> None:
 @click.option("--lexical", is_flag=True, help="Do without the sentence encoder.")
 def assess(source: Path, register: Path | None, model: Path | None, lexical: bool) -> None:
     """Assess messages given as JSON Lines; needs no database and no running service."""
-    from bot.assessing import answer_lines, assess_line, each_line, register_from
+    from bot.assessing import answer_lines, assess_line, lines_of, register_from
 
     predictors = _predictors(model, lexical=lexical)
     known = register_from(register)
     with _open(source) as file:
         bad = answer_lines(
-            each_line(file), lambda line: assess_line(line, predictors=predictors, register=known)
+            lines_of(file), lambda line: assess_line(line, predictors=predictors, register=known)
         )
     sys.exit(1 if bad else 0)
 
@@ -127,15 +132,33 @@ def evaluate(file: Path, as_json: bool, model: Path | None, lexical: bool) -> No
 
 
 @main.command()
-@click.option("--corpus", type=_FILE, help="Folder of labelled messages. Default: models/corpus.")
+@click.option("--corpus", "source", type=_FILE, help="Folder of labelled messages. Default: models/corpus.")
 @click.option("--out", type=_FILE, help="Folder of the candidate. Default: candidate in the data folder.")
-def train(corpus: Path | None, out: Path | None) -> None:
+def train(source: Path | None, out: Path | None) -> None:
     """Train a candidate model from the corpus; `promote` puts it in force."""
     from bot.training import train_candidate
 
     folder = out or load_settings().data_dir / "candidate"
-    version = train_candidate(corpus, folder, say=lambda line: click.echo(line, err=True))
+    version = train_candidate(source, folder, say=lambda line: click.echo(line, err=True))
     click.echo(f"{version} is in {folder}. Compare and put it in force: careconcerns promote")
+
+
+@main.group()
+def corpus() -> None:
+    """The labelled messages that the models learn from."""
+
+
+@corpus.command()
+@click.option("--against", type=_FILE, multiple=True, help="Messages it is measured on: it may share none.")
+def check(against: Sequence[Path]) -> None:
+    """Check labels, copies, balance and overlap; exit code 1 when the corpus must not be used like this."""
+    from bot.training import corpus_report
+
+    complaints, text = corpus_report(against)
+    click.echo(text)
+    for complaint in complaints:
+        click.echo(f"{'WRONG' if complaint.grave else 'note '} {complaint.text}")
+    sys.exit(1 if any(complaint.grave for complaint in complaints) else 0)
 
 
 @main.command()
@@ -181,6 +204,29 @@ def import_register(file: Path) -> None:
 
     with _app() as app:
         click.echo(import_providers(app, file, now=datetime.now(UTC)))
+
+
+@main.command()
+@click.argument("sources", type=_FILE, nargs=-1, required=True)
+@click.option("--out", type=_FILE, help="New folder to keep the database in. Default: it is thrown away.")
+@click.option("--register", type=_FILE, help="Register of providers to look names up in.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write a JSON line for each message, the table to stderr."
+)
+@click.option("--lexical", is_flag=True, help="Do without the sentence encoder.")
+def replay(
+    sources: Sequence[Path], out: Path | None, register: Path | None, as_json: bool, lexical: bool
+) -> None:
+    """Show what would have become of past mail (mbox, Maildir, .eml); nothing is sent, nothing live is touched."""
+    from bot.replay import replay as run
+
+    chosen = load_settings()
+    chosen = chosen.model_copy(update={"encoder": chosen.encoder and not lexical})
+    report = run(chosen, sources, out=out, register=register, say=lambda line: click.echo(line, err=True))
+    if as_json:
+        for message in report.messages:
+            click.echo(message.as_json())
+    click.echo(report.as_table(), err=as_json)
 
 
 @main.command()
@@ -256,11 +302,11 @@ def _app() -> Any:
     return closing(app)
 
 
-def _open(source: Path) -> TextIO:
+def _open(source: Path) -> BinaryIO:
     if str(source) == "-":
-        return TextIOWrapper(sys.stdin.buffer, encoding="utf-8")
+        return sys.stdin.buffer
     try:
-        return source.open(encoding="utf-8")
+        return source.open("rb")
     except OSError as error:
         raise BadInput(f"{source} cannot be read: {error.strerror}") from None
 

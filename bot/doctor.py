@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.app import App, build_app, model_folder
 from bot.background import unfinished
+from bot.imap_in import check_mailbox
 from bot.settings import Settings
 from models.artifact import read_manifest
 from storage.outgoing import OutgoingState, count_by_state
@@ -57,6 +58,7 @@ def _database(app: App, now: datetime) -> Iterator[Finding]:
         mail = count_by_state(session)
         leads = len(active_leads(session))
         providers, _ = register_stamp(session)
+        mailbox = list(check_mailbox(session, app.settings, now))
     yield Finding(
         well=accounts.holds,
         text=(
@@ -69,6 +71,7 @@ def _database(app: App, now: datetime) -> Iterator[Finding]:
     yield Finding(well=not stuck, text=f"{accounts.waiting} messages wait for triage")
     yield Finding(well=accounts.set_aside == 0, text=f"{accounts.set_aside} messages could not be read")
     yield Finding(well=bool(workers), text=f"{len(workers)} workers alive")
+    yield from (Finding(well=well, text=text) for well, text in mailbox)
     failed = mail.get(OutgoingState.FAILED, 0) + mail.get(OutgoingState.UNKNOWN, 0)
     yield Finding(well=failed == 0, text=f"{failed} outgoing mails failed or are in doubt")
     work = unfinished(app.database)

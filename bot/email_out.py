@@ -88,17 +88,23 @@ def deliver(app: App, outgoing_id: str, *, clock: Clock) -> None:
     _mark(app, outgoing_id, OutgoingState.SENDING, clock)
     try:
         _hand_over(app.settings, mail)
-    except smtplib.SMTPRecipientsRefused:
-        _mark(app, outgoing_id, OutgoingState.FAILED, clock, "the recipient was refused")
-    except smtplib.SMTPResponseException as error:
-        if error.smtp_code >= 500:
-            _mark(app, outgoing_id, OutgoingState.FAILED, clock, f"the relay answered {error.smtp_code}")
+    except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+        code = _answer(error)
+        if code >= 500:
+            _mark(app, outgoing_id, OutgoingState.FAILED, clock, f"the relay answered {code}")
             return
-        _put_back(app, outgoing_id, clock, f"the relay answered {error.smtp_code}")
+        _put_back(app, outgoing_id, clock, f"the relay answered {code}")
     except (OSError, smtplib.SMTPException) as error:
+        # A relay that is away, or that refuses us and not this mail: a person may put that right.
         _put_back(app, outgoing_id, clock, type(error).__name__)
     else:
         _mark(app, outgoing_id, OutgoingState.SENT, clock)
+
+
+def _answer(error: smtplib.SMTPRecipientsRefused | smtplib.SMTPResponseException) -> int:
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return max(code for code, _ in error.recipients.values())
+    return error.smtp_code
 
 
 def give_up(app: App, outgoing_id: str, why: str, *, clock: Clock) -> None:

@@ -7,21 +7,34 @@ each is tried alone, so that one message cannot refuse another.
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
+import time
+from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.background import TRIAGE_QUEUE, Background
 from storage.database import Database
-from storage.messages import Received, keep
+from storage.messages import Received, SealedMessage, keep_sealed, seal_message
 from triage.errors import TryAgainLater
 
 log = logging.getLogger(__name__)
 
 TRIAGE_JOB = "triage_message"
 _MOST_TOGETHER = 64
+_MOST_PATIENCE_SECONDS = 0.003
 _MOST_BYTES_TOGETHER = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class _Delivery:
+    """A message that waits, and the promise of its id."""
+
+    received: Received
+    promise: Future[str]
 
 
 class Intake:
@@ -30,20 +43,25 @@ class Intake:
     def __init__(self, database: Database, background: Background) -> None:
         self._database = database
         self._background = background
-        self._waiting: queue.SimpleQueue[tuple[Received, Future[str]] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Delivery | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._last_sizes = (1, 1)
+        self._store_seconds = 0.0
 
     def receive(self, received: Received, *, timeout_seconds: float = 60) -> str:
-        """Store the message and return its id; any error means that it was not stored."""
+        """Store the message and return its id; any error but TimeoutError means that it was not stored."""
         return self.submit(received).result(timeout=timeout_seconds)
 
     def submit(self, received: Received) -> Future[str]:
-        """As `receive`, without waiting: the future is done when the message is durable."""
-        future: Future[str] = Future()
+        """As `receive`, without waiting: the future is done when the message is durable.
+
+        A future that can still be cancelled belongs to a message that will then not be stored.
+        """
+        promise: Future[str] = Future()
         self._start_once()
-        self._waiting.put((received, future))
-        return future
+        self._waiting.put(_Delivery(received, promise))
+        return promise
 
     def close(self) -> None:
         """Store what is waiting, then stop."""
@@ -61,49 +79,57 @@ class Intake:
 
     def _work(self) -> None:
         while (group := self._next_group()) is not None:
-            try:
-                self._store([received for received, _ in group])
-            except Exception as error:  # noqa: BLE001  whatever it was, nothing of the group is stored
-                log.warning("a group of %d could not be stored: %s", len(group), type(error).__name__)
-                self._store_alone(group, error)
-            else:
-                for received, future in group:
-                    future.set_result(received.message_id)
+            # A delivery whose sender has given up is left out; from here on nobody can take one back.
+            still_wanted = [one for one in group if one.promise.set_running_or_notify_cancel()]
+            if still_wanted:
+                self._keep_promises(still_wanted)
 
-    def _next_group(self) -> list[tuple[Received, Future[str]]] | None:
+    def _next_group(self) -> list[_Delivery] | None:
         first = self._waiting.get()
         if first is None:
             return None
-        group, size = [first], len(first[0].raw)
+        group, size = [first], len(first.received.raw)
+        # As many as of late are likely to come again, half of them while the others are being stored.
+        # A moment's patience for that half keeps groups even: one that goes alone holds up all the rest.
+        # Half the time of a transaction at most, as more is never won back.
+        company = math.ceil(sum(self._last_sizes) / 2)
+        patience = time.monotonic() + min(self._store_seconds / 2, _MOST_PATIENCE_SECONDS)
         while len(group) < _MOST_TOGETHER and size < _MOST_BYTES_TOGETHER:
+            left = patience - time.monotonic() if len(group) < company else 0.0
             try:
-                more = self._waiting.get_nowait()
+                more = self._waiting.get(timeout=max(0.0, left))
             except queue.Empty:
                 break
             if more is None:
                 self._waiting.put(None)
                 break
             group.append(more)
-            size += len(more[0].raw)
+            size += len(more.received.raw)
+        self._last_sizes = (self._last_sizes[1], len(group))
         return group
 
-    def _store_alone(self, group: list[tuple[Received, Future[str]]], error: Exception) -> None:
-        if len(group) == 1:
-            group[0][1].set_exception(error)
-            return
-        for received, future in group:
-            try:
-                self._store([received])
-            except Exception as alone:  # noqa: BLE001  told to the one whose message it is
-                future.set_exception(alone)
-            else:
-                future.set_result(received.message_id)
+    def _keep_promises(self, group: Sequence[_Delivery]) -> None:
+        try:
+            self._store(group)
+        except Exception as error:  # noqa: BLE001  whatever it was, nothing of the group is stored
+            log.warning("%d messages could not be stored: %s", len(group), type(error).__name__)
+            if len(group) == 1:
+                group[0].promise.set_exception(error)
+                return
+            for one in group:
+                self._keep_promises([one])
+        else:
+            for one in group:
+                one.promise.set_result(one.received.message_id)
 
-    def _store(self, batch: list[Received]) -> None:
+    def _store(self, group: Sequence[_Delivery]) -> None:
+        started = time.monotonic()
+        sealed: list[SealedMessage] = [seal_message(self._database.keys, one.received) for one in group]
         with self._database.write() as session:
-            keep(session, self._database.keys, batch)
-            for received in batch:
-                self._background.enqueue(session, TRIAGE_QUEUE, TRIAGE_JOB, received.message_id)
+            keep_sealed(session, sealed)
+            ids = [one.received.message_id for one in group]
+            self._background.enqueue_many(session, TRIAGE_QUEUE, TRIAGE_JOB, ids)
+        self._store_seconds = time.monotonic() - started
 
 
 def triage_again(database: Database, background: Background, message_id: str, now: datetime) -> None:

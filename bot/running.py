@@ -78,6 +78,8 @@ def _show(settings: Settings, addresses: dict[str, str]) -> None:
     click.echo("")
     if "web" in addresses:
         click.echo(f"  The desk:       http://{addresses['web']}/")
+        if settings.form_open:
+            click.echo(f"  Public form:    http://{addresses['web']}/report")
     if "smtp" in addresses:
         click.echo(f"  Mail comes in:  {addresses['smtp']} (SMTP)")
     note = _log_in_note(settings)

@@ -20,12 +20,11 @@ from bot.app import build_app
 from bot.background import Worker
 from bot.settings import Settings
 from bot.smtp_in import Listener
-from bot.workflows import jobs, what_the_clock_brings
 from triage.errors import BadInput
 
 log = logging.getLogger(__name__)
 
-PARTS = ("smtp", "web", "worker")
+PARTS = ("smtp", "imap", "slack", "web", "worker")
 READY = "ready"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
@@ -38,6 +37,14 @@ def parts_of(only: str, settings: Settings) -> list[str]:
     for part in wanted:
         if part not in PARTS:
             raise BadInput(f"there is no part {part!r}: choose from {', '.join(PARTS)}")
+    if "imap" in wanted and not settings.imap_host:
+        if only.strip():
+            raise BadInput("fetching mail needs CARECONCERNS_IMAP_HOST")
+        wanted.remove("imap")
+    if "slack" in wanted and not settings.slack_is_set:
+        if only.strip():
+            raise BadInput("Slack needs CARECONCERNS_SLACK_BOT_TOKEN, and its app token or signing secret")
+        wanted.remove("slack")
     names = [part for part in wanted if part != "worker"]
     if "worker" in wanted:
         names += [f"worker-{number}" for number in range(1, settings.workers + 1)]
@@ -139,13 +146,15 @@ def run_part(name: str, settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     threading.Thread(target=_stop_with_parent, args=(stop,), name="parent", daemon=True).start()
     kind = name.partition("-")[0]
-    runs = {"smtp": _run_smtp, "web": _run_web, "worker": _run_worker}
+    runs = {"smtp": _run_smtp, "imap": _run_imap, "slack": _run_slack, "web": _run_web, "worker": _run_worker}
     runs[kind](name, settings, stop)
 
 
 def _stop_with_parent(stop: threading.Event) -> None:
     # The supervisor holds the other end of our standard input: when it dies, however it dies, this ends.
-    sys.stdin.buffer.read()
+    # Read without sys.stdin, whose lock a thread that waits in it would hold against the end of the process.
+    while os.read(0, 1):
+        pass
     stop.set()
 
 
@@ -163,6 +172,18 @@ def _run_smtp(_name: str, settings: Settings, stop: threading.Event) -> None:
     app.close()
 
 
+def _run_imap(_name: str, settings: Settings, stop: threading.Event) -> None:
+    from bot.imap_in import MailboxReader  # noqa: PLC0415  the other parts need no IMAP
+
+    app = build_app(settings)
+    reader = MailboxReader(app)
+    reader.start()
+    _say_ready(f"{settings.imap_host}:{settings.imap_port}")
+    stop.wait()
+    reader.stop()
+    app.close()
+
+
 def _run_web(_name: str, settings: Settings, stop: threading.Event) -> None:
     from bot.web.server import serve_web  # noqa: PLC0415  the other parts need no web pages
 
@@ -174,8 +195,21 @@ def _run_web(_name: str, settings: Settings, stop: threading.Event) -> None:
     app.close()
 
 
+def _run_slack(_name: str, settings: Settings, stop: threading.Event) -> None:
+    from bot.slack_in import SlackPart  # noqa: PLC0415  the other parts need no Slack
+
+    app = build_app(settings)
+    part = SlackPart(app)
+    part.start()
+    _say_ready(part.address)
+    stop.wait()
+    part.stop()
+    app.close()
+
+
 def _run_worker(name: str, settings: Settings, stop: threading.Event) -> None:
     from bot.email_parsing import close_shared_pool  # noqa: PLC0415
+    from bot.workflows import jobs, what_the_clock_brings  # noqa: PLC0415  brings the language libraries
 
     app = build_app(settings)
     app.predictors()

@@ -5,14 +5,19 @@ docs/settings.md is generated from this class; a test fails when it is stale.
 
 from __future__ import annotations
 
+from datetime import date
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from triage.errors import BadInput
 from triage.vocabulary import WorkingHours
+
+_LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
 
 
 class Settings(BaseSettings):
@@ -58,15 +63,97 @@ class Settings(BaseSettings):
         36_700_160, ge=10_000, description="Largest message accepted, in bytes; announced as SIZE."
     )
     smtp_bytes_in_flight: int = Field(
-        209_715_200, ge=1_000_000, description="Bytes held over all mail sessions at once; more is told 452."
+        134_217_728, ge=1_000_000, description="Bytes held over all mail sessions at once; more is told 452."
     )
     smtp_sessions: int = Field(200, ge=1, description="Mail sessions at once; more are told 421.")
     smtp_recipients: int = Field(50, ge=1, description="Most recipients of one mail.")
     smtp_timeout_seconds: int = Field(
         120, ge=5, description="A silent mail session is closed after this time."
     )
+    smtp_session_seconds: int = Field(3600, ge=10, description="A mail session is closed after this time.")
     smtp_accept_for: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Recipient addresses accepted, comma-separated. Empty: any."
+    )
+    smtp_accept_from: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses or networks that may connect, such as 10.0.0.0/8, comma-separated. Empty: any.",
+    )
+    smtp_tls_certificate: Path | None = Field(
+        None, description="PEM file with the certificate chain of the mail listener. Empty: no TLS."
+    )
+    smtp_tls_key: Path | None = Field(
+        None, description="PEM file with the certificate's key. Empty: it is in the certificate file."
+    )
+    smtp_tls_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port with TLS from the first byte (465); 0 takes a free one. Empty: none.",
+    )
+    smtp_require_tls: bool = Field(False, description="Refuse mail that does not come over TLS.")
+    smtp_user: str = Field("", description="User that senders must log in as, over TLS. Empty: no log-in.")
+    smtp_password_hash: SecretStr = Field(
+        SecretStr(""),
+        description="Argon2 hash of that user's password; argon2.PasswordHasher().hash() makes it.",
+    )
+
+    imap_host: str = Field(
+        "", description="IMAP server of the mailbox that mail is fetched from. Empty: none."
+    )
+    imap_port: int = Field(993, ge=1, le=65535, description="Port of the IMAP server.")
+    imap_security: Literal["tls", "starttls", "none"] = Field(
+        "tls",
+        description="How the IMAP server is reached; certificates are checked. `none` for loopback alone.",
+    )
+    imap_ca_file: Path | None = Field(
+        None,
+        description="Certificates (PEM) that the IMAP and token servers are trusted by. Empty: the system's.",
+    )
+    imap_user: str = Field("", description="User name of the mailbox; for a shared mailbox its own address.")
+    imap_login: Literal["password", "microsoft", "google"] = Field(
+        "password", description="How to log in: a password, or OAuth 2 at Microsoft 365 or Google."
+    )
+    imap_password: SecretStr = Field(SecretStr(""), description="Password of the mailbox.")
+    imap_oauth_tenant: str = Field("", description="Microsoft: id or domain of the tenant.")
+    imap_oauth_client_id: str = Field("", description="OAuth 2: id of the application.")
+    imap_oauth_client_secret: SecretStr = Field(
+        SecretStr(""), description="OAuth 2: secret of the application."
+    )
+    imap_oauth_secret_expires: date | None = Field(
+        None, description="Day on which that secret expires: `doctor` warns 30 days before."
+    )
+    imap_oauth_refresh_token: SecretStr = Field(
+        SecretStr(""), description="Google: refresh token of the mailbox, where there is no service account."
+    )
+    imap_oauth_key_file: Path | None = Field(
+        None, description="Google: key file (JSON) of a service account that may act for the mailbox."
+    )
+    imap_oauth_server: str = Field(
+        "",
+        description="Token server other than Microsoft's or Google's public one, such as a national cloud's.",
+    )
+    imap_folders: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("INBOX",), description="Folders that mail is fetched from, comma-separated."
+    )
+    imap_processed_folder: str = Field(
+        "", description="Folder that stored mail is moved to. Empty: it stays where it is, untouched."
+    )
+    imap_poll_seconds: int = Field(
+        60,
+        ge=1,
+        le=1500,
+        description="A new look at the mailbox after this time, whatever the server announces.",
+    )
+    imap_timeout_seconds: int = Field(
+        60, ge=1, le=600, description="An IMAP connection that does not answer for so long is cut."
+    )
+    imap_max_bytes: int = Field(
+        157_286_400,
+        ge=10_000,
+        description="Larger messages are not fetched but set aside, named by their UID.",
+    )
+    imap_count_at: str = Field(
+        "02:30", description="When the mailbox is counted against the database, local time, every night."
     )
 
     web_host: str = Field("127.0.0.1", description="Address the web pages bind to.")
@@ -78,11 +165,47 @@ class Settings(BaseSettings):
         60, ge=5, description="A lead who does nothing is logged out after this time."
     )
 
+    web_trusted_proxy: str = Field(
+        "",
+        description=(
+            "Address of the reverse proxy before the web pages: its X-Forwarded-For is believed. "
+            "Empty: nobody's is. Without it the limits of the public form count the proxy as one person."
+        ),
+    )
+
+    form_open: bool = Field(True, description="Show the public form at /report.")
+    form_office_phone: str = Field(
+        "01632 960001", description="The number of social care in office hours, on the public form."
+    )
+    form_leave_to: str = Field(
+        "https://www.bbc.co.uk/weather", description='Where "Leave this site" takes people: a harmless page.'
+    )
+    form_draft_hours: int = Field(
+        24, ge=1, le=24, description="Answers that were not sent are deleted when untouched for so long."
+    )
+    form_most_files: int = Field(5, ge=0, le=20, description="Most files with one report from the form.")
+    form_file_megabytes: int = Field(10, ge=1, le=50, description="Largest file with a report, in MB.")
+    form_files_megabytes: int = Field(
+        20, ge=1, le=100, description="All files of one report together, in MB."
+    )
+    form_posts_per_minute: int = Field(
+        60, ge=0, description="Pages of the form that one address may send in a minute. 0: no limit."
+    )
+    form_all_posts_per_minute: int = Field(
+        600, ge=0, description="Pages of the form that all addresses together may send. 0: no limit."
+    )
+    form_searches_per_minute: int = Field(
+        120, ge=0, description="Searches of the register by one address in a minute. 0: no limit."
+    )
+    form_all_searches_per_minute: int = Field(
+        1200, ge=0, description="Searches of the register by all addresses together. 0: no limit."
+    )
+
     workers: int = Field(1, ge=1, le=64, description="Worker processes that `serve` starts on this machine.")
     worker_threads: int = Field(2, ge=1, le=32, description="Messages that one worker handles at once.")
     worker_name: str = Field("", description="Name of this machine's workers. Empty: the host name.")
     worker_silence_seconds: int = Field(
-        30, ge=5, description="A worker silent for so long is taken for dead, and its work is taken over."
+        30, ge=15, description="A worker silent for so long is taken for dead, and its work is taken over."
     )
 
     mail_relay_host: str = Field(
@@ -112,23 +235,168 @@ class Settings(BaseSettings):
         (), description="Towns of the council's area, comma-separated: a provider there is preferred."
     )
 
+    slack_bot_token: SecretStr = Field(
+        SecretStr(""), description="Slack bot token (xoxb-...). Empty: no Slack."
+    )
+    slack_app_token: SecretStr = Field(
+        SecretStr(""), description="Slack app-level token (xapp-...), which Socket Mode needs."
+    )
+    slack_signing_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Slack signing secret, which HTTP mode needs to know its requests as Slack's.",
+    )
+    slack_mode: Literal["socket", "http"] = Field(
+        "socket", description="How Slack reaches us: we keep a socket open, or it sends to our HTTP port."
+    )
+    slack_http_host: str = Field("127.0.0.1", description="Address that Slack's HTTP port binds to.")
+    slack_http_port: int = Field(
+        8080, ge=0, le=65535, description="Port of /slack/events in HTTP mode; 0 takes a free one."
+    )
+    slack_channels: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Ids of the Slack channels where every post is a message to the desk, comma-separated.",
+    )
+    slack_alert_channel: str = Field(
+        "", description="Id of the Slack channel that hears of red concerns. Empty: none."
+    )
+    slack_teams: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description=(
+            "Ids of the Slack workspaces (T...) or organisations (E...) whose full members may use it, "
+            "comma-separated. Empty: the bot's own workspace."
+        ),
+    )
+    slack_email_domains: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="When set, a Slack user's email must also be at one of these domains, comma-separated.",
+    )
+    slack_file_max_bytes: int = Field(
+        26_214_400,
+        ge=0,
+        description="Largest file fetched from Slack, in bytes; a larger one is only described.",
+    )
+    slack_catch_up_seconds: int = Field(
+        300,
+        ge=1,
+        description="Time between two looks at the channels' history for anything Slack did not deliver.",
+    )
+    slack_catch_up_days: int = Field(
+        14, ge=0, description="After a gap, edits and deletions of posts this old are looked for as well."
+    )
+    slack_api_url: str = Field(
+        "https://slack.com/api/", description="Where Slack's Web API is; another one is for tests alone."
+    )
+
     parse_seconds: float = Field(20, gt=0, description="Longest time to read one message.")
     parse_megabytes: int = Field(1024, ge=128, description="Most memory to read one message.")
 
-    @field_validator("own_addresses", "smtp_accept_for", "area_towns", mode="before")
+    @field_validator(
+        "own_addresses",
+        "imap_folders",
+        "smtp_accept_for",
+        "smtp_accept_from",
+        "area_towns",
+        "slack_channels",
+        "slack_teams",
+        "slack_email_domains",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("opens", "closes", "digest_at")
+    @field_validator("smtp_accept_from")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network)
+        return value
+
+    @field_validator(
+        "smtp_tls_certificate",
+        "smtp_tls_key",
+        "smtp_tls_port",
+        "imap_ca_file",
+        "imap_oauth_key_file",
+        "imap_oauth_secret_expires",
+        mode="before",
+    )
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _smtp_fits(self) -> Self:
+        if self.smtp_bytes_in_flight < self.smtp_max_bytes:
+            raise ValueError("smtp_bytes_in_flight must be at least smtp_max_bytes")
+        if self.smtp_tls_certificate is None and (
+            self.smtp_require_tls or self.smtp_user or self.smtp_tls_port is not None
+        ):
+            raise ValueError("smtp_tls_port, smtp_require_tls and smtp_user need smtp_tls_certificate")
+        if self.smtp_user and not self.smtp_password_hash.get_secret_value():
+            raise ValueError("smtp_user needs smtp_password_hash")
+        return self
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("must be the name of a time zone such as Europe/London") from None
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        if value and not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("must begin with postgresql+psycopg:// or sqlite:///")
+        return value
+
+    @field_validator("mail_relay_security")
+    @classmethod
+    def _safe_relay(cls, value: str, info: ValidationInfo) -> str:
+        if value == "none" and info.data.get("mail_relay_host", "") not in _LOOPBACK:
+            raise ValueError("none is for a relay on this machine alone")
+        return value
+
+    @model_validator(mode="after")
+    def _hours_fit(self) -> Self:
+        if self.closes <= self.opens:
+            raise ValueError("closes must be later than opens")
+        return self
+
+    @field_validator("opens", "closes", "digest_at", "imap_count_at")
     @classmethod
     def _clock(cls, value: str) -> str:
         hours, _, minutes = value.partition(":")
         if not (hours.isdigit() and minutes.isdigit() and int(hours) < 24 and int(minutes) < 60):
             raise ValueError("must be a time such as 09:00")
         return f"{int(hours):02d}:{int(minutes):02d}"
+
+    @field_validator("imap_oauth_server")
+    @classmethod
+    def _safe_token_server(cls, value: str) -> str:
+        # The client secret goes wherever this says.
+        if value and not value.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+            raise ValueError("must begin with https://")
+        return value
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _safe_address(cls, value: str) -> str:
+        # The bot token goes wherever this says.
+        if not value.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+            raise ValueError("must begin with https://")
+        return value.rstrip("/") + "/"
+
+    @property
+    def slack_is_set(self) -> bool:
+        """Whether there is all that the way in by Slack needs."""
+        other = self.slack_app_token if self.slack_mode == "socket" else self.slack_signing_secret
+        return bool(self.slack_bot_token.get_secret_value() and other.get_secret_value())
 
     @property
     def url(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,24 @@ from bot.app import model_folder
 from bot.assessing import evaluate_messages
 from bot.settings import Settings
 from models.artifact import load_predictors, read_manifest, save_model, shipped_model
+from models.corpus_check import Complaint, check_corpus, summary
 from models.evaluate import compare
-from models.labelled import CORPUS, FROZEN, load_corpus
+from models.labelled import CORPUS, FROZEN, LabelledMessage, load_corpus, read_labelled
 from models.model_card import write_card
 from models.train import train
 from triage.errors import BadInput
+
+
+def corpus_report(against: Sequence[Path]) -> tuple[list[Complaint], str]:
+    """What is wrong with the corpus, frozen part included, and its counts; BadInput when a file is no such file."""
+    messages = [*load_corpus(CORPUS), *load_corpus(FROZEN)]
+    measured_on: list[LabelledMessage] = []
+    for path in against:
+        for number, item in read_labelled(path):
+            if isinstance(item, BadInput):
+                raise BadInput(f"{path}, line {number}: {item}")
+            measured_on.append(item)
+    return list(check_corpus(messages, measured_on)), summary(messages)
 
 
 def train_candidate(corpus: Path | None, folder: Path, *, say: Callable[[str], None]) -> str:

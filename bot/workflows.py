@@ -14,10 +14,16 @@ from bot.background import MAIL_QUEUE, TRIAGE_QUEUE, Job
 from bot.digests import send_due_digests
 from bot.email_out import SEND_JOB, deliver, give_up
 from bot.email_parsing import parse_email_safely
+from bot.form_reading import read_by_hand, read_form
 from bot.intake import TRIAGE_JOB, triage_again
+from bot.slack_files import FILES_JOB, SlackFiles
+from bot.slack_out import POST_JOB, SlackPoster, alert_channel
+from bot.slack_reading import read_slack
+from bot.slack_triage import triage_slack
 from storage.audit import MACHINE, Audit
 from storage.concerns import open_concern
-from storage.messages import dispose, disposition_of, earlier_copy, raw_of, save_reading
+from storage.drafts import delete_draft, idle_drafts
+from storage.messages import copy_in_words, dispose, disposition_of, earlier_copy, raw_of, save_reading
 from storage.oversight import untriaged_before
 from triage.assess import assess
 from triage.deadlines import due_at, review_due_at
@@ -39,6 +45,7 @@ def utc_now() -> datetime:
 
 def jobs(app: App, *, clock: Callable[[], datetime] = utc_now) -> list[Job]:
     """Everything a worker can be asked to do."""
+    poster, files = SlackPoster(app, clock=clock), SlackFiles(app, clock=clock)
     return [
         Job(
             TRIAGE_JOB,
@@ -54,6 +61,8 @@ def jobs(app: App, *, clock: Callable[[], datetime] = utc_now) -> list[Job]:
             run=lambda outgoing_id: deliver(app, outgoing_id, clock=clock),
             give_up=lambda outgoing_id, why: give_up(app, outgoing_id, why, clock=clock),
         ),
+        Job(POST_JOB, MAIL_QUEUE, run=poster.post, give_up=poster.give_up),
+        Job(FILES_JOB, MAIL_QUEUE, run=files.fetch, give_up=files.give_up),
     ]
 
 
@@ -69,6 +78,9 @@ def triage_message(app: App, message_id: str, *, now: datetime) -> None:
         _link_duplicate(app, message_id, copy_of, now)
         return
     try:
+        if row.channel == Channel.SLACK:
+            triage_slack(app, message_id, raw, now=now, due_time=due_time)
+            return
         message = read_message(app, Channel(row.channel), raw)
     except CannotRead as error:
         set_aside(app, message_id, error.reason, now=now)
@@ -79,6 +91,12 @@ def triage_message(app: App, message_id: str, *, now: datetime) -> None:
 
 def read_message(app: App, channel: Channel, raw: bytes) -> Message:
     """The message as text, by the reader of its channel; CannotRead when it cannot be read."""
+    if channel is Channel.SLACK:
+        return read_slack(raw)
+    if channel is Channel.FORM:
+        return read_form(raw)
+    if channel is Channel.BY_HAND:
+        return read_by_hand(raw)
     return parse_email_safely(raw, limits=app.parse_limits, channel=channel)
 
 
@@ -111,6 +129,11 @@ def _open(
         known = disposition_of(session, message_id)
         if known is not None and known.kind != Disposition.SET_ASIDE:
             return
+        copy_of = copy_in_words(session, app.keys, message_id, message)
+        if copy_of is not None:
+            audit = Audit(at=now, actor=MACHINE, action="linked_duplicate", details={"duplicate_of": copy_of})
+            dispose(session, message_id, Disposition.DUPLICATE, audit=audit, duplicate_of=copy_of)
+            return
         _, _, row = raw_of(session, app.keys, message_id)
         save_reading(session, app.keys, message_id, message, now)
         details = {"category": decision.category.value, "needs_review": decision.needs_review}
@@ -131,6 +154,7 @@ def _open(
         )
         acknowledge(app, session, concern, message, envelope, now=now)
         alert_leads(app, session, concern, now=now)
+        alert_channel(app, session, concern, now=now)
 
 
 def due_time(app: App, decision: Decision, received_at: datetime) -> datetime:
@@ -142,10 +166,23 @@ def due_time(app: App, decision: Decision, received_at: datetime) -> datetime:
 
 
 def what_the_clock_brings(app: App, now: datetime) -> None:
-    """Called every few seconds by each worker: digests that are due, and messages that triage forgot."""
+    """Called every few seconds by each worker: digests that are due, forgotten messages, drafts to delete."""
     send_due_digests(app, now)
     with app.database.read() as session:
         forgotten = untriaged_before(session, now - _UNTRIAGED_AFTER)
     for message_id in forgotten:
         # Named by the hour, so that workers together ask once an hour for each.
         triage_again(app.database, app.background, message_id, now.replace(minute=0))
+    delete_old_drafts(app, now)
+
+
+def delete_old_drafts(app: App, now: datetime) -> None:
+    """Delete answers of the public form that were not sent and not touched for the time of the setting."""
+    before = now - timedelta(hours=app.settings.form_draft_hours)
+    with app.database.read() as session:
+        idle = idle_drafts(session, before)
+    if idle:
+        with app.database.write() as session:
+            # Looked up again: one of them may have been touched meanwhile.
+            for draft_id in idle_drafts(session, before):
+                delete_draft(session, draft_id)

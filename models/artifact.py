@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from models.train import Trained, as_manifest
 from triage.errors import BadInput, CareConcernsError
 
 FORMAT = 1
+_ALWAYS = {"lexical.npz", "vocabulary.json.gz", "rarity.npz"}
 _EXCLUSIVE = {"category": True, "urgent": False, "themes": False, "abuse_types": False, "evidence": False}
 LABELS = {
     "category": [category.value for category in CATEGORIES],
@@ -120,25 +122,37 @@ def _put_in_place(aside: Path, folder: Path) -> None:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest, checked against this program and every file it names; ModelRefused when it does not fit."""
     try:
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+        manifest: Any = json.loads((folder / "manifest.json").read_text())
     except FileNotFoundError:
         raise BadInput(f"there is no trained model in {folder}: run `careconcerns train`") from None
     except (OSError, ValueError):
         raise ModelRefused(f"{folder}: the manifest cannot be read") from None
+    if not isinstance(manifest, dict):
+        raise ModelRefused(f"{folder}: the manifest cannot be read")
     if manifest.get("format") != FORMAT:
         raise ModelRefused(f"{folder}: made in format {manifest.get('format')}, this program reads {FORMAT}")
     if manifest.get("labels") != LABELS:
         raise ModelRefused(f"{folder}: made for other labels than this program's")
-    for name, expected in manifest.get("files", {}).items():
+    files = manifest.get("files", {})
+    if not _ALWAYS | {f"{mode}.npz" for mode in manifest.get("modes", {})} <= set(files):
+        raise ModelRefused(f"{folder}: the manifest does not name every file that is used")
+    for name, expected in files.items():
         path = folder / Path(name).name
         if not path.is_file() or _sha256(path) != expected:
             raise ModelRefused(f"{folder}: {Path(name).name} is missing or was changed")
-    return manifest
+    return dict(manifest)
 
 
 def load_predictors(folder: Path, *, encoder: bool = True) -> TrainedPredictors:
     """The models of the artefact, ready to predict; without `encoder`, the lexical view alone."""
     manifest = read_manifest(folder)
+    try:
+        return _load(manifest, folder, encoder=encoder)
+    except (KeyError, TypeError, ValueError, OSError, EOFError, BadZipFile) as error:
+        raise ModelRefused(f"{folder}: its files do not fit together: {type(error).__name__}") from None
+
+
+def _load(manifest: Mapping[str, Any], folder: Path, *, encoder: bool) -> TrainedPredictors:
     mode = "blend" if encoder and "blend" in manifest["modes"] else "lexical"
     views = 2 if mode == "blend" else 1
     with np.load(folder / f"{mode}.npz", allow_pickle=False) as stored:

@@ -59,6 +59,8 @@ def evaluate(messages: Sequence[LabelledMessage], answers: Sequence[Answer]) -> 
 
 
 def _by_class(truth: Sequence[str], said: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
+    if not truth:
+        return _nothing_to_measure(labels)
     precision, recall, f1, support = precision_recall_fscore_support(
         truth, said, labels=labels, zero_division=0
     )
@@ -74,6 +76,16 @@ def _by_class(truth: Sequence[str], said: Sequence[str], labels: Sequence[str]) 
         },
         "macro_f1": float(f1_score(truth, said, labels=labels, average="macro", zero_division=0)),
         "confusion": {"labels": list(labels), "rows": confusion_matrix(truth, said, labels=labels).tolist()},
+    }
+
+
+def _nothing_to_measure(labels: Sequence[str]) -> dict[str, Any]:
+    none = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "messages": 0}
+    rows = [[0] * len(labels) for _ in labels]
+    return {
+        "classes": {label: dict(none) for label in labels},
+        "macro_f1": 0.0,
+        "confusion": {"labels": list(labels), "rows": rows},
     }
 
 

@@ -61,7 +61,7 @@ def fit_head(
 
 
 def _fit_exclusive(rows: Matrix, targets: Array, strength: float) -> LinearHead:
-    model = LogisticRegression(C=strength, max_iter=200, tol=1e-3).fit(rows, targets)
+    model = LogisticRegression(C=strength, max_iter=300).fit(rows, targets)
     if list(model.classes_) != list(range(int(targets.max()) + 1)):
         raise ValueError("a class has no example to learn from")
     return LinearHead(model.coef_.T.astype(np.float32), model.intercept_.astype(np.float32))

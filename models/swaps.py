@@ -18,7 +18,8 @@ _SWAPS = {b: a for a, b in reversed(_PAIRS)} | dict(_PAIRS) | {"him": "her", "hi
 _WORD = re.compile(r"[A-Za-z]+")
 _POSSESSIVE_AHEAD = re.compile(r"\s+[a-z]+")
 _NO_NOUN = {"and", "to", "in", "on", "at", "for", "with", "but", "or", "if", "when", "as", "from", "that", "up",
-            "out", "the", "a", "is", "was", "again", "off", "down", "by", "because", "about", "after", "so"}  # fmt: skip
+            "out", "the", "a", "is", "was", "again", "off", "down", "by", "because", "about", "after",
+            "so"}  # fmt: skip
 
 
 def swap_sex(text: str) -> str:

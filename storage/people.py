@@ -20,6 +20,8 @@ from triage.vocabulary import Category
 FAILURES_BEFORE_LOCK = 5
 LOCK_MINUTES = 15
 SHORTEST_PASSWORD = 12
+LONGEST_ADDRESS = 254
+LONGEST_NAME = 120
 
 _hasher = PasswordHasher()
 # Verified when the address is unknown, so that the time of the answer does not tell who exists.
@@ -33,6 +35,8 @@ def add_lead(
     address = email.strip().lower()
     if "@" not in address or any(character.isspace() for character in address):
         raise BadInput(f"{email!r} is not an email address")
+    if len(address) > LONGEST_ADDRESS or len(name) > LONGEST_NAME:
+        raise BadInput(f"an address has at most {LONGEST_ADDRESS} characters, a name {LONGEST_NAME}")
     if len(password) < SHORTEST_PASSWORD:
         raise BadInput(f"a password needs at least {SHORTEST_PASSWORD} characters")
     if session.scalars(select(LeadRow).where(LeadRow.email == address)).first():

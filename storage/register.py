@@ -44,7 +44,14 @@ def save_register(session: Session, providers: Sequence[Provider], *, now: datet
 def _values(provider: Provider) -> dict[str, object]:
     values = asdict(provider)
     del values["provider_id"]
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+    return {column: _fitting(column, value) for column, value in values.items()}
+
+
+def _fitting(column: str, value: object) -> object:
+    """The value as its column takes it: PostgreSQL would refuse a whole register for one cell too long."""
+    if isinstance(value, str):
+        return value[: getattr(ProviderRow.__table__.c[column].type, "length", None)]
+    return list(value) if isinstance(value, tuple) else value
 
 
 def listed_providers(session: Session) -> Iterable[Provider]:

@@ -26,6 +26,7 @@ _Opened = TypeVar("_Opened")
 _DEEPEST_HEADER = 60
 _WORKBOOKS = frozenset({".ods", ".xlsx", ".xlsm", ".xls", ".xlsb"})
 _NOTHING = frozenset({"-", "n/a", "na", "not applicable", "none", "null"})
+_LONGEST_ID = 40
 _CQC_ID = re.compile(r"1-\d{4,12}")
 _ADULT_SOCIAL_CARE = "adult social care"
 # The weekly directory has no directorate: these words of its service types are those of social care.
@@ -360,7 +361,7 @@ def _weekly_row(row: Row, wanted: frozenset[str]) -> Provider:
 def _simple_row(row: Row, wanted: frozenset[str]) -> Provider:
     """A row of our own CSV; `in_area` may be left away and then means yes."""
     return Provider(
-        provider_id=_required(row, "id"),
+        provider_id=_own_id(row),
         name=_required(row, "name"),
         former_names=_parts(_first(row, "former_names"), ";"),
         brand=_first(row, "brand"),
@@ -375,6 +376,13 @@ def _simple_row(row: Row, wanted: frozenset[str]) -> Provider:
         rating=_first(row, "rating"),
         in_area=_yes(_first(row, "in_area")) and _in_simple_area(row, wanted),
     )
+
+
+def _own_id(row: Row) -> str:
+    value = _required(row, "id")
+    if len(value) > _LONGEST_ID:
+        raise _FaultyRow(f"the id {value[:_LONGEST_ID]}... is longer than {_LONGEST_ID} characters")
+    return value
 
 
 def _in_simple_area(row: Row, wanted: frozenset[str]) -> bool:

@@ -91,9 +91,7 @@ def prepared_postgres(postgres: PostgresServer, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture
-def postgres_app(
-    settings: Settings, postgres: PostgresServer, prepared_postgres: _Prepared
-) -> Iterator[App]:
+def postgres_app(settings: Settings, postgres: PostgresServer, prepared_postgres: _Prepared) -> Iterator[App]:
     """As `app`, on PostgreSQL."""
     name = postgres.create_database(prepared_postgres.template)
     settings.data_dir.mkdir()

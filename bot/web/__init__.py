@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from flask import Flask
-from jinja2 import ChoiceLoader, PackageLoader, PrefixLoader
+from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader, PrefixLoader
 
 from bot.app import App
 from bot.web.context import EXTENSION
 from bot.web.desk import PAGES
 from bot.web.errors import add_error_pages
+from bot.web.form import add_form
 from bot.web.guard import add_guards
 from bot.web.showing import add_words
 
@@ -29,12 +32,19 @@ def build_web(app: App) -> Flask:
     add_words(flask, app.settings)
     for page in PAGES:
         flask.register_blueprint(page)
+    if app.settings.form_open:
+        add_form(flask, app)
     add_error_pages(flask)
     return flask
 
 
 def _find_templates(flask: Flask) -> None:
-    govuk = PrefixLoader({"govuk_frontend_jinja": PackageLoader("govuk_frontend_jinja")})
+    govuk = PrefixLoader(
+        {
+            "govuk_frontend_jinja": PackageLoader("govuk_frontend_jinja"),
+            "form": FileSystemLoader(Path(__file__).with_name("form") / "templates"),
+        }
+    )
     own = flask.jinja_loader
     flask.jinja_env.loader = ChoiceLoader([*([own] if own else []), govuk])
     flask.jinja_env.trim_blocks = True

@@ -64,9 +64,13 @@ def _not_found(_error: Exception) -> ResponseReturnValue:
 
 
 def _failed(error: Exception) -> ResponseReturnValue:
-    # An error's own text may quote a message: only its kind and place are logged.
+    note_fault(error)
+    code = 503 if is_passing(error) or isinstance(error, TryAgainLater) else 500
+    return _page(code, *_WORDS[code])
+
+
+def note_fault(error: Exception) -> None:
+    """Write down the kind and the place of a fault, and nothing else: its own text may quote a message."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{place.filename.rsplit('/', 1)[-1]}:{place.lineno}"
     log.error("%s failed: %s at %s", request.endpoint, type(error).__name__, where)
-    code = 503 if is_passing(error) or isinstance(error, TryAgainLater) else 500
-    return _page(code, *_WORDS[code])

@@ -20,6 +20,8 @@ from storage.tables import LeadRow
 
 # What somebody who is not logged in may ask for.
 OPEN_TO_ALL = frozenset({"login.show", "login.enter", "health.healthz", "static"})
+# The public form, every page of it.
+OPEN_PAGES = frozenset({"form"})
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -102,7 +104,9 @@ def _lead_in_session(app: App, session_id: str) -> LoggedIn | None:
 
 
 def _ask_for_login() -> ResponseReturnValue | None:
-    if request.endpoint in OPEN_TO_ALL or current_user.is_authenticated:
+    if request.endpoint in OPEN_TO_ALL or request.blueprint in OPEN_PAGES:
+        return None
+    if current_user.is_authenticated:
         return None
     asked = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("login.show", next=asked if asked != "/" else None))

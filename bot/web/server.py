@@ -10,6 +10,7 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from bot.app import App
+from bot.settings import Settings
 from bot.web import build_web
 
 THREADS = 8
@@ -33,6 +34,8 @@ class WebServer:
             threads=THREADS,
             ident=None,
             clear_untrusted_proxy_headers=True,
+            max_request_body_size=_most_body_bytes(app.settings),
+            **_proxy(app.settings),
         )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
@@ -54,6 +57,18 @@ class WebServer:
             wasyncore.loop(timeout=_ROUND_SECONDS, use_poll=True, map=self._connections, count=1)
         self._server.task_dispatcher.shutdown(timeout=5)
         wasyncore.close_all(self._connections, ignore_all=True)
+
+
+def _most_body_bytes(settings: Settings) -> int:
+    # The files of one report, and room for what goes with them; pages of the desk take far less.
+    return settings.form_files_megabytes * 1_000_000 + 4_000_000
+
+
+def _proxy(settings: Settings) -> dict[str, Any]:
+    """Whose word is taken for where a visitor comes from."""
+    if not settings.web_trusted_proxy:
+        return {}
+    return {"trusted_proxy": settings.web_trusted_proxy, "trusted_proxy_headers": {"x-forwarded-for"}}
 
 
 def serve_web(app: App, *, host: str, port: int) -> WebServer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -84,5 +85,7 @@ def file_size(size: int) -> str:
 
 
 def _assets_stamp(static: Path) -> str:
-    stamp = static / "vendor" / "stamp"
-    return stamp.read_text().strip() if stamp.is_file() else "none"
+    """Changes with the files that pages load, so that browsers keep them until then and no longer."""
+    files = [static / "vendor" / "stamp", *sorted(static.glob("*.*"))]
+    content = b"".join(file.read_bytes() for file in files if file.is_file())
+    return hashlib.sha256(content).hexdigest()[:12]

@@ -24,6 +24,7 @@ def make_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     yield make
     for service in made:
         service.close()
+        print("".join(service.output))  # noqa: T201  shown by pytest where a journey failed
 
 
 @pytest.fixture

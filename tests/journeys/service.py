@@ -87,6 +87,7 @@ class Service:
         self.process: subprocess.Popen[str] | None = None
         self.output: list[str] = []
         self._seen: set[int] = set()
+        self._starts = 0
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -109,7 +110,7 @@ class Service:
     def start(self, *, only: str = "") -> float:
         """Start and wait until it says that it runs; returns after how many seconds."""
         began = time.monotonic()
-        self.output = []
+        self._starts += 1
         self.process = subprocess.Popen(
             [*CAREC, "serve", *(["--only", only] if only else [])],
             env=self.env,
@@ -130,7 +131,7 @@ class Service:
     def _is_up(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, "".join(self.output)
-        return any("Ctrl-C stops it." in line for line in self.output)
+        return sum("Ctrl-C stops it." in line for line in self.output) == self._starts
 
     def note_children(self) -> set[int]:
         """All processes of the service that are there now; remembered, to look for them later."""

@@ -52,7 +52,9 @@ def test_an_email_becomes_a_concern_an_answer_an_alert_and_a_line_of_the_digest(
     assert red.category == "safeguarding"
     assert other.severity != "red"
 
-    answers = wait_for(lambda: len(service.mails("acknowledgement")) == 2 and service.mails("acknowledgement"))
+    answers = wait_for(
+        lambda: len(service.mails("acknowledgement")) == 2 and service.mails("acknowledgement")
+    )
     mails = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in answers]
     assert {mail["To"] for mail in mails} == {"tom@family.example", "susan@family.example"}
     [alert] = wait_for(lambda: service.mails("alert"), what="the alert")

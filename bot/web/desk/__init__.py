@@ -1,6 +1,6 @@
 """The pages of the desk, one file a subject, each with its templates beside it."""
 
-from bot.web.desk import concern, concerns, decisions, health, login, providers, set_aside, themes
+from bot.web.desk import by_hand, concern, concerns, decisions, health, login, providers, set_aside, themes
 
 PAGES = (
     login.page,
@@ -10,5 +10,6 @@ PAGES = (
     providers.page,
     themes.page,
     set_aside.page,
+    by_hand.page,
     health.page,
 )

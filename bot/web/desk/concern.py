@@ -11,14 +11,14 @@ from flask.typing import ResponseReturnValue
 
 from bot.app import App
 from bot.web.context import by_this_lead, the_app, utc_now
-from bot.web.desk.decision_form import DecisionForm, provider_choices
+from bot.web.desk.decision_form import DecisionForm, provider_choices, standing
 from bot.web.desk.history import history_lines
 from bot.web.highlight import Piece, Span, pieces
 from bot.web.showing import chance_words, is_overdue
 from storage.audit import record
 from storage.concerns import assessments_of, concern_by_reference
 from storage.database import Session
-from storage.desk_pages import MessageFacts, copies_of, count_corrections, messages_at
+from storage.desk_pages import MessageFacts, copies_of, messages_at
 from storage.messages import Reading, latest_reading
 from storage.people import names_of
 from storage.provider_figures import services_by_id
@@ -82,7 +82,7 @@ def concern_page(
     with app.database.read() as session:
         concern = concern_by_reference(session, reference)
         context = _context(app, session, concern, now)
-        seen = count_corrections(session, concern.id)
+        seen = standing(session, concern)
         shown_form = form or DecisionForm.of(concern, seen)
         choices = provider_choices(session, concern, context["latest"], shown_form)
     return (

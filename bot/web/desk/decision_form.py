@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
 from storage.corrections import Labels
 from storage.database import Session
+from storage.desk_pages import count_corrections
 from storage.provider_figures import ServiceFigure, services_by_id, services_with
 from storage.tables import AssessmentRow, ConcernRow
 from triage.errors import BadInput
@@ -31,7 +32,7 @@ class ServiceChoice:
 
 @dataclass(frozen=True)
 class DecisionForm:
-    """The values of the form as text; `seen` is how many decisions the person had in sight."""
+    """The values of the form as text; `seen` is what the person had in sight."""
 
     category: str = ""
     severity: str = ""
@@ -43,7 +44,7 @@ class DecisionForm:
     seen: str = ""
 
     @classmethod
-    def of(cls, concern: ConcernRow, seen: int) -> DecisionForm:
+    def of(cls, concern: ConcernRow, seen: str) -> DecisionForm:
         """The labels that stand, to start from."""
         decided = concern.provider_confirmed and not concern.provider_id
         return cls(
@@ -52,7 +53,7 @@ class DecisionForm:
             themes=tuple(concern.themes),
             abuse_types=tuple(concern.abuse_types),
             provider=concern.provider_id or (NO_SERVICE if decided else ""),
-            seen=str(seen),
+            seen=seen,
         )
 
     @classmethod
@@ -123,13 +124,18 @@ class DecisionForm:
         return f"Select no more than {MOST_ABUSE_TYPES} types of abuse" if too_many else ""
 
 
+def standing(session: Session, concern: ConcernRow) -> str:
+    """What a form carries to tell whether the concern is still as its page showed it."""
+    return f"{count_corrections(session, concern.id)}-{concern.state}"
+
+
 @dataclass(frozen=True)
 class Choices:
     """The services that the form offers; `more` when a search found more than it shows."""
 
     services: tuple[ServiceChoice, ...] = ()
     more: bool = False
-    found: int = field(default=0)
+    found: int = 0
 
 
 def provider_choices(

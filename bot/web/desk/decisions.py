@@ -10,11 +10,10 @@ from flask.typing import ResponseReturnValue
 from bot.app import App, is_bank_holiday
 from bot.web.context import by_this_lead, lead_id, the_app, utc_now
 from bot.web.desk.concern import concern_page
-from bot.web.desk.decision_form import DecisionForm
+from bot.web.desk.decision_form import DecisionForm, standing
 from storage.concerns import concern_by_reference
 from storage.corrections import Labels, decide, labels_of, move
 from storage.database import Session
-from storage.desk_pages import count_corrections
 from storage.tables import ConcernRow
 from triage.deadlines import due_at, review_due_at
 from triage.errors import BadInput, CareConcernsError
@@ -37,6 +36,7 @@ def confirm(reference: str) -> ResponseReturnValue:
     try:
         with the_app().database.write() as session:
             concern = _unchanged(session, reference, request.form.get("seen", ""))
+            _refuse_if_closed(concern)
             _decide(session, concern, labels_of(concern), "")
     except (DecidedMeanwhile, MoveRefused, BadInput) as error:
         return concern_page(reference, problem=str(error), code=409)
@@ -56,6 +56,7 @@ def correct(reference: str) -> ResponseReturnValue:
     try:
         with the_app().database.write() as session:
             concern = _unchanged(session, reference, form.seen)
+            _refuse_if_closed(concern)
             kind = _decide(session, concern, form.labels(), form.note)
     except BadInput as error:
         return concern_page(reference, form=form, errors={"provider": str(error)}, code=422)
@@ -85,11 +86,16 @@ def move_to(reference: str) -> ResponseReturnValue:
 
 
 def _unchanged(session: Session, reference: str, seen: str) -> ConcernRow:
-    """The concern, locked; DecidedMeanwhile when there are more decisions than the person had in sight."""
+    """The concern, locked; DecidedMeanwhile when it is no longer as the person had it in sight."""
     concern = concern_by_reference(session, reference, lock=True)
-    if seen != str(count_corrections(session, concern.id)):
+    if seen != standing(session, concern):
         raise DecidedMeanwhile(_TOO_LATE)
     return concern
+
+
+def _refuse_if_closed(concern: ConcernRow) -> None:
+    if concern.state == ConcernState.CLOSED:
+        raise MoveRefused(f"{concern.reference} is closed: open it again first")
 
 
 def _refuse_if_there(concern: ConcernRow, state: ConcernState, words: str) -> None:

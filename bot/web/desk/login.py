@@ -35,8 +35,8 @@ def enter() -> ResponseReturnValue:
     """Log in, with one answer to whatever was wrong."""
     app, email = the_app(), request.form.get("email", "")[:254]
     after = _safe(request.form.get("next", ""))
-    with _one_at_a_time, app.database.write() as transaction:
-        lead = check_login(transaction, email, request.form.get("password", "")[:1000], now=utc_now())
+    with _one_at_a_time:
+        lead = check_login(app.database, email, request.form.get("password", "")[:1000], now=utc_now())
     if lead is None:
         return render_template("login.html", error=_REFUSED, email=email, after=after), 422
     # A fresh session: nothing that was there before the log-in stays in force after it.

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from desk_samples import Visitor, build_desk
+from desk_samples import Visitor, build_desk, desk_settings
 
-from bot.app import App
+from bot.app import App, build_app
 from bot.web.server import WebServer, serve_web
 
 
+@pytest.fixture(scope="session")
+def desk_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with two leads and two services, made once and copied for each test."""
+    folder = tmp_path_factory.mktemp("desk")
+    build_desk(folder).close()
+    return folder
+
+
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[App]:
+def desk(desk_folder: Path, tmp_path: Path) -> Iterator[App]:
     """An open App with two leads and two services."""
-    app = build_desk(tmp_path)
+    app = build_app(desk_settings(shutil.copytree(desk_folder, tmp_path / "data")))
     yield app
     app.close()
 

@@ -69,14 +69,8 @@ BRIGHTWAY = Provider(
 
 
 def build_desk(folder: Path, **settings: object) -> App:
-    """An open App with two leads and two services; web cookies as on a plain address."""
-    chosen = Settings(
-        _env_file=None,  # type: ignore[call-arg]
-        data_dir=folder,
-        web_port=0,
-        council_name="Harrowmere Council",
-        **settings,  # type: ignore[arg-type]
-    )
+    """An open App with two leads and two services."""
+    chosen = desk_settings(folder, **settings)
     prepare(chosen)
     app = build_app(chosen)
     entry = Audit(at=NOW, actor=MACHINE, action="set_up")
@@ -92,6 +86,17 @@ def build_desk(folder: Path, **settings: object) -> App:
             )
         save_register(session, [LARCH, BRIGHTWAY], now=NOW, audit=entry)
     return app
+
+
+def desk_settings(folder: Path, **changes: object) -> Settings:
+    """The settings of a desk in that folder, whatever the environment says."""
+    return Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        data_dir=folder,
+        web_port=0,
+        council_name="Harrowmere Council",
+        **changes,  # type: ignore[arg-type]
+    )
 
 
 def reason(

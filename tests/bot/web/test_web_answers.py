@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from pathlib import Path
 
 import pytest
 from desk_samples import Visitor, add_concern, seen_text
@@ -50,6 +52,18 @@ def test_styles_hold_no_crown_and_no_typeface_of_gov_uk(visitor: Visitor) -> Non
     assert "url(" not in styles.text
     assert "crown" not in page.lower()
     assert "<svg" not in page
+
+
+def test_what_is_fetched_is_pinned_and_tied_to_no_registry() -> None:
+    """The lock file holds exact versions and checksums, and works with any mirror."""
+    root = Path(__file__).parents[3]
+    lock = (root / "package-lock.json").read_text()
+    assert "http" not in lock
+    wanted = json.loads((root / "package.json").read_text())
+    assert wanted["dependencies"] == {"govuk-frontend": "6.3.0"}
+    assert wanted["devDependencies"]["axe-core"][0].isdigit()
+    for name, package in json.loads(lock)["packages"].items():
+        assert not name or package["integrity"].startswith("sha512-")
 
 
 def test_an_unknown_page_says_so_plainly(ada: Visitor) -> None:

@@ -82,9 +82,7 @@ def test_hostile_text_subject_and_service_are_inert(desk: App, ada: Visitor) -> 
         assert "&lt;img src=x" in page, path
     answer = ada.post(f"/concerns/{reference}/sender", {}, page=f"/concerns/{reference}")
     assert "<script>alert" not in answer.text
-    assert HOSTILE in seen_text(ada.get(f"/concerns/{reference}")).replace(" (reason 1) ", "").replace(
-        "1", "1"
-    )
+    assert HOSTILE in seen_text(ada.get(f"/concerns/{reference}")).replace(" (reason 1) ", "")
 
 
 def test_the_writer_is_hidden_until_asked_for_and_the_asking_is_audited(desk: App, ada: Visitor) -> None:

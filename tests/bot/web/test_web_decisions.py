@@ -15,7 +15,7 @@ from storage.tables import ConcernRow, CorrectionRow
 from triage.vocabulary import Category, Severity, Theme
 
 RIGHT: dict[str, Any] = {
-    "seen": "0",
+    "seen": "0-new",
     "category": "safeguarding",
     "severity": "red",
     "themes": ["medication", "health_access"],
@@ -41,7 +41,7 @@ def _stored(app: App, reference: str) -> tuple[ConcernRow, list[CorrectionRow]]:
 def test_one_press_confirms_labels_and_service(desk: App, ada: Visitor) -> None:
     """The labels stay, and now they are a person's, with name and time."""
     reference = add_concern(desk)
-    answer = ada.post(f"/concerns/{reference}/confirm", {"seen": "0"}, page=f"/concerns/{reference}")
+    answer = ada.post(f"/concerns/{reference}/confirm", {"seen": "0-new"}, page=f"/concerns/{reference}")
     text = seen_text(answer.text)
     assert f"You confirmed the labels of {reference}" in text
     assert re.search(r"Labels by ?Ada Lead, \d", text)
@@ -131,7 +131,7 @@ def test_the_second_of_two_people_is_told(desk: App, ada: Visitor, grace: Visito
     """Both open the page, one decides, the other's press saves nothing and keeps what they chose."""
     reference = add_concern(desk)
     ada.get(f"/concerns/{reference}")
-    ada.post(f"/concerns/{reference}/confirm", {"seen": "0"}, page=f"/concerns/{reference}")
+    ada.post(f"/concerns/{reference}/confirm", {"seen": "0-new"}, page=f"/concerns/{reference}")
     answer = _send(grace, reference, {"severity": "green", "note": "My own view"})
     assert answer.status_code == 409
     assert "Somebody else decided while you had this page open" in answer.text
@@ -139,17 +139,17 @@ def test_the_second_of_two_people_is_told(desk: App, ada: Visitor, grace: Visito
     assert re.search(r'value="green"\s+checked', answer.text)
     concern, corrections = _stored(desk, reference)
     assert (concern.severity, len(corrections)) == ("amber", 1)
-    confirmed = grace.post(f"/concerns/{reference}/confirm", {"seen": "0"}, page=f"/concerns/{reference}")
+    confirmed = grace.post(f"/concerns/{reference}/confirm", {"seen": "0-new"}, page=f"/concerns/{reference}")
     assert confirmed.status_code == 409
 
 
 def test_after_being_told_the_second_can_still_decide(desk: App, ada: Visitor, grace: Visitor) -> None:
     """The page with the warning carries the new state, so that sending it again counts."""
     reference = add_concern(desk)
-    ada.post(f"/concerns/{reference}/confirm", {"seen": "0"}, page=f"/concerns/{reference}")
+    ada.post(f"/concerns/{reference}/confirm", {"seen": "0-new"}, page=f"/concerns/{reference}")
     told = _send(grace, reference, {"severity": "green"})
-    assert 'name="seen" value="1"' in told.text
-    assert _send(grace, reference, {"severity": "green", "seen": "1"}).status_code == 200
+    assert 'name="seen" value="1-reviewed"' in told.text
+    assert _send(grace, reference, {"severity": "green", "seen": "1-reviewed"}).status_code == 200
     concern, corrections = _stored(desk, reference)
     assert concern.severity == "green"
     assert len({row.lead_id for row in corrections}) == 2
@@ -179,11 +179,11 @@ def test_a_reviewed_concern_is_closed_and_opened_again(desk: App, ada: Visitor) 
     reference = add_concern(desk)
     page = f"/concerns/{reference}"
     assert "Close the concern" not in ada.get(page)
-    ada.post(f"{page}/confirm", {"seen": "0"}, page=page)
-    closed = ada.post(f"{page}/move", {"seen": "1", "to": "closed"}, page=page)
+    ada.post(f"{page}/confirm", {"seen": "0-new"}, page=page)
+    closed = ada.post(f"{page}/move", {"seen": "1-reviewed", "to": "closed"}, page=page)
     assert "Open the concern again" in closed.text
     assert "Correct the labels" not in seen_text(closed.text)
-    opened = seen_text(ada.post(f"{page}/move", {"seen": "1", "to": "reviewed"}, page=page).text)
+    opened = seen_text(ada.post(f"{page}/move", {"seen": "1-closed", "to": "reviewed"}, page=page).text)
     assert re.search(r"Ada Lead ?Closed the concern", opened)
     assert re.search(r"Ada Lead ?Opened the concern again", opened)
 
@@ -193,8 +193,10 @@ def test_a_move_that_is_not_allowed_is_refused(desk: App, ada: Visitor, to: str,
     """A concern that nobody decided about cannot be closed, whatever is sent."""
     reference = add_concern(desk)
     if to == "reviewed":
-        ada.post(f"/concerns/{reference}/confirm", {"seen": "0"}, page=f"/concerns/{reference}")
-    answer = _send(ada, reference, {"to": to, "seen": "1" if to == "reviewed" else "0"}, to="move")
+        ada.post(f"/concerns/{reference}/confirm", {"seen": "0-new"}, page=f"/concerns/{reference}")
+    answer = _send(
+        ada, reference, {"to": to, "seen": "1-reviewed" if to == "reviewed" else "0-new"}, to="move"
+    )
     assert answer.status_code == code
     assert _stored(desk, reference)[0].state in ("new", "reviewed")
 
@@ -203,10 +205,11 @@ def test_a_closed_concern_is_not_decided_about(desk: App, ada: Visitor) -> None:
     """A form that was open while a colleague closed the concern changes nothing."""
     reference = add_concern(desk)
     page = f"/concerns/{reference}"
-    ada.post(f"{page}/confirm", {"seen": "0"}, page=page)
-    ada.post(f"{page}/move", {"seen": "1", "to": "closed"}, page=page)
-    answer = ada.post(f"{page}/confirm", {"seen": "1"}, page="/")
-    assert answer.status_code == 409
+    ada.post(f"{page}/confirm", {"seen": "0-new"}, page=page)
+    ada.post(f"{page}/move", {"seen": "1-reviewed", "to": "closed"}, page=page)
+    for seen in ("1-reviewed", "1-closed"):
+        assert ada.post(f"{page}/confirm", {"seen": seen}, page="/").status_code == 409
+        assert ada.post(f"{page}/correct", {**RIGHT, "seen": seen}, page="/").status_code == 409
     assert _stored(desk, reference)[0].state == "closed"
 
 

@@ -56,7 +56,7 @@ def test_confirming_doubles_what_a_concern_counts(desk: App, ada: Visitor) -> No
     """A suggestion counts half until a person confirms it."""
     reference = add_concern(desk, Sample(provider=BRIGHTWAY, severity=Severity.RED))
     before = seen_text(ada.get(f"/providers/{BRIGHTWAY.provider_id}"))
-    ada.post(f"/concerns/{reference}/confirm", {"seen": "0"}, page=f"/concerns/{reference}")
+    ada.post(f"/concerns/{reference}/confirm", {"seen": "0-new"}, page=f"/concerns/{reference}")
     after = seen_text(ada.get(f"/providers/{BRIGHTWAY.provider_id}"))
     assert f"{reference}: 5.00" in before
     assert f"{reference}: 9.99" in after or f"{reference}: 10.00" in after
