@@ -27,7 +27,7 @@ def main(names: list[str]) -> int:
     """Measure what is named, or everything."""
     unknown = [name for name in names if name not in _BENCHES]
     if unknown:
-        print(f"there is no {unknown[0]}: choose from {', '.join(_BENCHES)}", file=sys.stderr)  # noqa: T201
+        print(f"there is no {unknown[0]}: choose from {', '.join(_BENCHES)}", file=sys.stderr)
         return 2
     table = Table("what", "measured", "wanted", "", "in numbers")
     short = False
@@ -41,7 +41,7 @@ def main(names: list[str]) -> int:
                 )
         except CannotMeasure as error:
             table.add_row(name, "not measured", "", "", str(error))
-        print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr)  # noqa: T201
+        print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr)
     Console().print(table)
     return 1 if short else 0
 

@@ -37,7 +37,7 @@ class _IdleIntake(Intake):
 
 
 def _say_and_wait(port: int) -> None:
-    print(port, flush=True)  # noqa: T201
+    print(port, flush=True)
     sys.stdin.read()
 
 
