@@ -58,6 +58,7 @@ class _Part:
     started: float
     ready: threading.Event = field(default_factory=threading.Event)
     address: str = ""
+    again_at: float | None = None
 
 
 class Supervisor:
@@ -90,11 +91,14 @@ class Supervisor:
                     self._start_again(name, part)
 
     def _start_again(self, name: str, part: _Part) -> None:
-        quick = time.monotonic() - part.started < 60
-        count = self._restarts[name] = self._restarts.get(name, 0) + 1 if quick else 1
-        wait = min(2.0 ** (count - 1), _MOST_RESTART_WAIT)
-        self._say(f"{name} stopped (exit {part.process.returncode}); starting it again in {wait:.0f} s")
-        if not self._stopping.wait(wait):
+        # Its turn is noted, not waited for: another part may die meanwhile.
+        if part.again_at is None:
+            quick = time.monotonic() - part.started < 60
+            count = self._restarts[name] = self._restarts.get(name, 0) + 1 if quick else 1
+            wait = min(2.0 ** (count - 1), _MOST_RESTART_WAIT)
+            part.again_at = time.monotonic() + wait
+            self._say(f"{name} stopped (exit {part.process.returncode}); starting it again in {wait:.0f} s")
+        elif time.monotonic() >= part.again_at:
             self._parts[name] = self._spawn(name)
 
     def ask_to_stop(self) -> None:

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 # A message that nothing became of within this time is put to triage again: its job was lost or failed.
 _UNTRIAGED_AFTER = timedelta(minutes=10)
+# In a backlog these are only late: asking for the oldest few at each beat costs little and reaches all in time.
+_MOST_FORGOTTEN = 50
 
 
 def utc_now() -> datetime:
@@ -169,7 +171,7 @@ def what_the_clock_brings(app: App, now: datetime) -> None:
     """Called every few seconds by each worker: digests that are due, forgotten messages, drafts to delete."""
     send_due_digests(app, now)
     with app.database.read() as session:
-        forgotten = untriaged_before(session, now - _UNTRIAGED_AFTER)
+        forgotten = untriaged_before(session, now - _UNTRIAGED_AFTER, limit=_MOST_FORGOTTEN)
     for message_id in forgotten:
         # Named by the hour, so that workers together ask once an hour for each.
         triage_again(app.database, app.background, message_id, now.replace(minute=0))

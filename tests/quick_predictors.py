@@ -14,7 +14,7 @@ ANSWERS: tuple[tuple[str, Category, Severity], ...] = (
     ("late visits", Category.CARE_CONCERN, Severity.AMBER),
     ("shower rail", Category.REFERRAL, Severity.GREEN),
 )
-_SURE = 0.91
+_SURE = 0.85
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,15 @@ def prediction(
     severity_set: frozenset[Severity] | None = None,
     reasons: tuple[Reason, ...] = (),
     version: str = "quick-1",
+    sure: float = _SURE,
 ) -> Prediction:
     """A prediction that is sure of these labels, with these sets (default: nothing else is possible)."""
-    rest = (1 - _SURE) / (len(Category) - 1)
+    rest = (1 - sure) / (len(Category) - 1)
     if category is Category.SAFEGUARDING and not abuse_types:
         abuse_types = (AbuseType.NEGLECT,)
     return Prediction(
-        category={label: _SURE if label is category else rest for label in Category},
-        severity={label: _SURE if label is severity else (1 - _SURE) / 2 for label in Severity},
+        category={label: sure if label is category else rest for label in Category},
+        severity={label: sure if label is severity else (1 - sure) / 2 for label in Severity},
         themes={theme: 0.9 if theme in themes else 0.01 for theme in Theme},
         abuse_types={kind: 0.9 if kind in abuse_types else 0.01 for kind in AbuseType},
         chosen_themes=themes,

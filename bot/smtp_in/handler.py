@@ -107,7 +107,7 @@ class Handler:
         # The bytes are held until they are stored or refused, also when the client is gone before that:
         # who sends and hangs up again and again would otherwise fill the memory.
         envelope.hold = None
-        self._finished.bring(loop, settle)
+        promise.add_done_callback(lambda _: self._finished.bring(loop, settle))
         try:
             await answered
         except asyncio.CancelledError:

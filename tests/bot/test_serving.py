@@ -72,6 +72,21 @@ def test_a_part_that_dies_is_started_again(supervisor: Supervisor, said: list[st
     assert said == ["smtp stopped (exit -9); starting it again in 1 s"]
 
 
+def test_a_part_that_dies_again_and_again_holds_up_no_other(supervisor: Supervisor, said: list[str]) -> None:
+    """While one waits for its turn, the mail listener is started again at once."""
+    supervisor.start()
+    supervisor._parts["broken"] = supervisor._spawn("broken")
+    supervisor._restarts["broken"] = 4
+    watching = threading.Thread(target=supervisor.watch)
+    watching.start()
+    wait_for(lambda: "broken stopped (exit 1); starting it again in 16 s" in said, what="the long wait")
+    first = supervisor._parts["smtp"].process
+    first.kill()
+    wait_for(lambda: supervisor._parts["smtp"].process is not first, seconds=10, what="the restart")
+    supervisor.ask_to_stop()
+    watching.join(20)
+
+
 def test_a_part_that_cannot_start_stops_everything_with_a_reason(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

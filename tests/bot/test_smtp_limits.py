@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -145,10 +146,16 @@ def test_a_silent_client_is_hung_up_on(app: App) -> None:
 def test_a_client_that_reads_nothing_is_cut_off(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     """The goodbye can never be sent, and the session ends all the same."""
     monkeypatch.setattr("bot.smtp_in.session._GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("bot.smtp_in.session._COMMANDS", 10_000_000)
     with listening(app) as listener:
         listener.sessions.settings = listener.sessions.settings.model_copy(update={"smtp_timeout_seconds": 1})
         with MailClient(listener.bound_port) as deaf:
             deaf.hello()
+            (session,) = listener.sessions.open
+            assert session.transport is not None
+            ours = session.transport.get_extra_info("socket")
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+            deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             deaf.socket.setblocking(False)
             with pytest.raises(BlockingIOError):
                 _send_again_and_again(deaf, b"VRFY a\r\n" * 10_000)

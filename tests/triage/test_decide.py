@@ -26,21 +26,11 @@ SLAPPED = RULES.find("The carer slapped my mother.")
 NOT_SLAPPED = RULES.find("The carer never slapped my mother.")
 CLOSING = RULES.find("The agency is handing back all packages.")
 SCREAMED = RULES.find("A carer screamed at him.")
-UNSURE = 0.6
 
 
 def of(said: Prediction, flags: tuple[RedFlag, ...] = ()) -> Decision:
     """The decision over what the models and the rules say."""
     return decide(assessment(said, red_flags=flags))
-
-
-def not_quite_sure(category: Category, severity: Severity = Severity.GREEN) -> Prediction:
-    """A prediction that leaves room for a rule."""
-    from dataclasses import replace
-
-    said = prediction(category, severity)
-    rest = (1 - UNSURE) / 3
-    return replace(said, category={label: UNSURE if label is category else rest for label in Category})
 
 
 def test_the_rules_used_here_are_what_they_seem() -> None:
@@ -59,7 +49,7 @@ def test_a_rule_raises_and_never_lowers(
     category: Category, severity: Severity, flags: tuple[RedFlag, ...]
 ) -> None:
     """For everything that models can say, with every kind of hit."""
-    said = not_quite_sure(category, severity)
+    said = prediction(category, severity)
     without, with_flags = of(said), of(said, flags)
     assert with_flags.category.protection >= without.category.protection
     assert (
@@ -80,14 +70,14 @@ def test_a_rule_raises_and_never_lowers(
 
 def test_a_hit_that_is_weakened_changes_no_label() -> None:
     """It is shown."""
-    decision = of(not_quite_sure(Category.CARE_CONCERN), NOT_SLAPPED)
+    decision = of(prediction(Category.CARE_CONCERN, Severity.GREEN), NOT_SLAPPED)
     assert (decision.category, decision.severity) == (Category.CARE_CONCERN, Severity.GREEN)
     assert [reason.name for reason in decision.reasons] == ["hit or assaulted"]
 
 
 def test_in_what_surely_is_no_concern_a_hit_asks_a_person_instead() -> None:
     """A newsletter about abuse is no abuse; but somebody looks."""
-    decision = of(prediction(Category.NOT_A_CONCERN, Severity.GREEN), SLAPPED)
+    decision = of(prediction(Category.NOT_A_CONCERN, Severity.GREEN, sure=0.95), SLAPPED)
     assert (decision.category, decision.severity) == (Category.NOT_A_CONCERN, None)
     assert decision.needs_review
     assert "a rule saw more" in decision.review_reasons
@@ -95,7 +85,7 @@ def test_in_what_surely_is_no_concern_a_hit_asks_a_person_instead() -> None:
 
 def test_a_rule_that_only_asks_asks() -> None:
     """It raises nothing by itself."""
-    decision = of(not_quite_sure(Category.CARE_CONCERN), SCREAMED)
+    decision = of(prediction(Category.CARE_CONCERN, Severity.GREEN), SCREAMED)
     assert (decision.category, decision.severity) == (Category.CARE_CONCERN, Severity.GREEN)
     assert decision.needs_review
     assert "a rule saw more" in decision.review_reasons
@@ -177,7 +167,7 @@ def test_a_rule_brings_its_types_and_themes_where_the_models_name_none() -> None
     """A slap is physical."""
     from dataclasses import replace
 
-    said = replace(not_quite_sure(Category.CARE_CONCERN), chosen_abuse_types=(), chosen_themes=())
+    said = replace(prediction(Category.CARE_CONCERN, Severity.GREEN), chosen_abuse_types=(), chosen_themes=())
     assert of(said, SLAPPED).abuse_types == (AbuseType.PHYSICAL,)
     assert of(said, CLOSING).themes == (Theme.PROVIDER_VIABILITY,)
 

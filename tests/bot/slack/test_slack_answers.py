@@ -8,8 +8,8 @@ import pytest
 
 from bot.slack_out import POST_JOB
 from storage.slack import answer_place
-from tests.bot.slack.desk import Desk
-from tests.factories import GREEN_TEXT, RED_TEXT, triaged
+from tests.bot.slack.desk import RED_TEXT, Desk
+from tests.factories import GREEN_TEXT, triaged
 from tests.slack_double import SlackDouble
 from tests.slack_double import workspace as ids
 
@@ -76,7 +76,7 @@ def test_nobody_and_no_words_are_ever_named(desk: Desk, slack: SlackDouble) -> N
     slack.shortcut(root, channel=ids.CHANNEL, user=ids.BEN)
     slack.command("Tobias Quill")
     slack.settle()
-    slack.submit(slack.workspace.views[0], "Tobias Quill hit her", service="Rose Court")
+    slack.submit(slack.workspace.views[0], "Tobias Quill assaulted her", service="Rose Court")
     desk.take_in()
     said = [post["text"] for channel in slack.workspace.channels for post in desk.posts_of_bot(channel)]
     link = r" https://desk\.council\.example/concerns/CC-\d{4}-\d{6}"

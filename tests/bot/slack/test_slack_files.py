@@ -11,8 +11,8 @@ from bot.slack_calls import SlackCalls, SlackRefused
 from bot.slack_files import FILES_JOB
 from storage.rotation import reseal_all
 from storage.slack import FileState, files_of, slack_message_id
-from tests.bot.slack.desk import Desk
-from tests.factories import GREEN_TEXT, RED_TEXT
+from tests.bot.slack.desk import RED_TEXT, Desk
+from tests.factories import GREEN_TEXT
 from tests.slack_double import SlackDouble
 from tests.slack_double import workspace as ids
 from tests.waiting import wait_for

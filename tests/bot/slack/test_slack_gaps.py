@@ -14,8 +14,8 @@ from bot.slack_in.door import Door
 from bot.slack_in.part import utc_now
 from bot.slack_in.staff import Staff
 from storage.slack import channel_progress, slack_message_id
-from tests.bot.slack.desk import Desk
-from tests.factories import GREEN_TEXT, RED_TEXT
+from tests.bot.slack.desk import RED_TEXT, Desk
+from tests.factories import GREEN_TEXT
 from tests.slack_double import SlackDouble
 from tests.slack_double import workspace as ids
 from tests.waiting import wait_for

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from storage.messages import Received
-from tests.bot.slack.desk import Desk
-from tests.factories import GREEN_TEXT, RED_TEXT
+from tests.bot.slack.desk import RED_TEXT, Desk
+from tests.factories import GREEN_TEXT
 from tests.slack_double import SlackDouble
 from tests.slack_double import workspace as ids
 from tests.waiting import wait_for

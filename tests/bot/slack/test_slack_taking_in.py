@@ -6,17 +6,19 @@ import json
 import random
 import time
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from storage.messages import Received, raw_of
 from storage.slack import slack_message_id
-from tests.bot.slack.desk import Desk
-from tests.factories import GREEN_TEXT, RED_TEXT, lead
+from tests.bot.slack.desk import RED_TEXT, Desk
+from tests.factories import GREEN_TEXT, lead
 from tests.slack_double import SlackDouble
 from tests.slack_double import workspace as ids
 from triage.errors import TryAgainLater
+from triage.vocabulary import Channel
 
 
 def message_of(ts: str, suffix: str = "", *, channel: str = ids.CHANNEL) -> str:
@@ -281,10 +283,6 @@ def test_triage_asked_twice_changes_nothing(desk: Desk, slack: SlackDouble) -> N
 
 def test_a_payload_that_is_no_message_is_set_aside_in_plain_sight(desk: Desk) -> None:
     """What cannot be read is counted, and never tried for ever."""
-    from datetime import UTC, datetime
-
-    from triage.vocabulary import Channel
-
     received = Received(raw=b"[" * 100_000, channel=Channel.SLACK, received_at=datetime.now(UTC))
     desk.app.intake.receive(received)
     desk.triage(received.message_id)
@@ -303,8 +301,6 @@ def test_no_word_of_a_message_is_in_the_log(
         raise TryAgainLater("no")
 
     monkeypatch.setattr(desk.app.intake, "receive", failing)
-    slack.faults.silent = True
-    slack.faults.silent = False
     slack.post("Thistlewood second")
     time.sleep(0.5)
     ours = [record for record in caplog.records if not record.name.startswith(("websockets", "sqlalchemy"))]
