@@ -106,7 +106,7 @@ class _Settling:
             self._add(concern, self._message_id, "message_added", raise_labels=True)
         post.message_id, post.version_ts = self._message_id, self._facts.version_ts
         self._become(concern, deleted=post.deleted_at is not None)
-        self._tell(concern)
+        self._tell(concern, answer=post.deleted_at is None)
 
     def _later_version(self, thread: SlackThreadRow, post: SlackPostRow, home_id: str) -> None:
         concern = concern_of_thread(self._session, post.channel, post.root_ts)
@@ -229,9 +229,11 @@ class _Settling:
         if self._facts.files:
             self._app.background.enqueue(self._session, MAIL_QUEUE, FILES_JOB, self._message_id)
 
-    def _tell(self, concern: ConcernRow) -> None:
+    def _tell(self, concern: ConcernRow, *, answer: bool = True) -> None:
         alert_leads(self._app, self._session, concern, now=self._now)
         alert_channel(self._app, self._session, concern, now=self._now)
+        if not answer:
+            return  # whoever took a post back wants nothing below it
         in_the_open = self._facts.channel in self._app.settings.slack_channels
         if self._facts.kind in (SlackKind.FORM, SlackKind.REPORT) and not in_the_open:
             # Those who wrote what was reported may be reading there: only the reporter is told.

@@ -149,9 +149,9 @@ def test_posting_waits_for_as_long_as_slack_asks(desk: Desk, slack: SlackDouble)
 def test_an_answer_that_slack_refuses_is_shown_as_failed(desk: Desk, slack: SlackDouble) -> None:
     """The post was deleted before it was answered: no endless attempts, and the desk can see it."""
     ts = slack.post(GREEN_TEXT)
-    slack.settle()
-    slack.delete(ts)
-    desk.take_in()
+    triage(desk)
+    slack.workspace.remove(ids.CHANNEL, ts)
+    desk.work()
     assert list(desk.outgoing().values()) == ["failed"]
     assert len(desk.audit("slack_answer_failed")) == 1
 

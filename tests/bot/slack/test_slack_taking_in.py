@@ -231,16 +231,18 @@ def test_a_deleted_post_with_replies_is_marked_too(desk: Desk, slack: SlackDoubl
 def test_a_post_deleted_before_it_reached_us_is_on_the_desk_all_the_same(
     desk: Desk, slack: SlackDouble
 ) -> None:
-    """The deletion carries the words, and they open the concern."""
+    """The deletion carries the words, and they open the concern; nobody is answered below what is gone."""
     slack.faults.holding = True
     ts = slack.post(GREEN_TEXT)
     slack.delete(ts)
     slack.release(backwards=True)
-    desk.take_in()
+    slack.settle()
+    desk.triage(message_of(ts, "/deleted"), message_of(ts))
     (concern,) = desk.concerns()
     assert concern.category == "care_concern"
     assert desk.reading(message_of(ts, "/deleted")).text == GREEN_TEXT
     assert desk.accounts().holds
+    assert desk.outgoing() == {}
 
 
 @pytest.mark.parametrize("seed", range(8))
