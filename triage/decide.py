@@ -44,8 +44,13 @@ def decide(assessment: Assessment, *, red_flags: RedFlags | None = None) -> Deci
 
 
 def _raising(assessment: Assessment, rules: RedFlags) -> list[RedFlag]:
-    """The hits that raise the label; in what surely is no concern, such as a course, they ask a person instead."""
-    if assessment.prediction.category[Category.NOT_A_CONCERN] >= _SURELY_NO_CONCERN:
+    """The hits that raise the label.
+
+    In office business that surely is no concern, such as an invitation to a course on abuse, they ask
+    a person instead.
+    """
+    surely_none = assessment.prediction.category[Category.NOT_A_CONCERN] >= _SURELY_NO_CONCERN
+    if surely_none and rules.is_administrative(assessment.read_text):
         return []
     return [flag for flag in assessment.red_flags if rules.raises(flag)]
 
