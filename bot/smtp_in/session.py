@@ -144,7 +144,7 @@ class MailSession(SMTP):
     def _timeout_cb(self) -> None:
         now = self.loop.time()
         if now >= self._end_at:
-            self.say_goodbye("421 4.4.2 This session took too long")
+            self.say_goodbye("421 4.4.2 The session took too long")
         elif now >= self._quiet_until:
             self.say_goodbye("421 4.4.2 Nothing heard for too long")
         else:

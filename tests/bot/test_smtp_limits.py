@@ -140,7 +140,7 @@ def test_a_silent_client_is_hung_up_on(app: App) -> None:
                 assert len(replies) < 100
                 time.sleep(0.2)
                 replies.append(talking.say("NOOP"))
-            assert replies[-1].startswith("421 4.4.2 This session took too long") or talking.is_closed()
+            assert replies[-1].startswith("421 4.4.2 The session took too long") or talking.is_closed()
 
 
 def test_a_client_that_reads_nothing_is_cut_off(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
