@@ -149,7 +149,7 @@ def test_no_answer_to_a_form_has_a_barrier(page: Page) -> None:
     found += _violations(page)
     page.goto("/concerns/CC-2026-000003")
     page.get_by_role("button", name="Show who wrote this").click()
-    assert page.get_by_text("margaret@family.example").is_visible()
+    page.get_by_text("margaret@family.example").wait_for(state="visible", timeout=15_000)
     found += _violations(page)
     page.goto("/set-aside")
     page.get_by_role("button", name="Show it as it came").first.click()
