@@ -30,7 +30,10 @@ council should replay its own past mail before it trusts them. Facts that must b
 details are the hardest. Copies about a person of the other sex are part of training, because no label
 may depend on it.
 
-## Figures on the frozen set (never trained on)
+## Figures on the frozen set
+
+No weight was learned from it, but the lines of the blend (what goes to review) were drawn on it: those
+figures flatter.
 
 ```
 {table}
