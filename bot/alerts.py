@@ -1,4 +1,7 @@
-"""The alert for a red concern: reference, route and time, and a link; no name and nothing of the text."""
+"""The alert for a red concern: reference, route and time, and a link; no name and nothing of the text.
+
+It goes to the leads of the concern's category; where nobody leads that, to every lead, and says so.
+"""
 
 from __future__ import annotations
 
@@ -24,23 +27,33 @@ Route:     {category}
 Severity:  red{unsure}
 Received:  {received}
 Look by:   {due}
-
+{nobody}
 {url}
 
 This mail carries no details of the concern. Please read it on the desk.
 """
 
+_NOBODY = """
+Nobody leads this category, so this alert goes to every lead. Please agree who
+takes it, and have the category given to somebody.
+"""
+
 
 def alert_leads(app: App, session: Session, concern: ConcernRow, *, now: datetime) -> int:
-    """Decide to tell every lead of the concern's category, within the transaction; returns how many."""
+    """Decide to tell every lead of the concern's category, within the transaction; returns how many.
+
+    Everybody is told where nobody leads that category: an alert that reaches no one is worse than one too many.
+    """
     if concern.severity != Severity.RED.label:
         return 0
+    everybody = active_leads(session)
+    theirs = [lead for lead in everybody if concern.category in lead.categories]
     told = 0
-    for lead in active_leads(session):
-        if concern.category not in lead.categories:
-            continue
+    for lead in theirs or everybody:
         outgoing_id = f"alert-{concern.id}-{lead.id}"
-        mail = write_alert(app.settings, concern, lead.email, outgoing_id=outgoing_id, now=now)
+        mail = write_alert(
+            app.settings, concern, lead.email, outgoing_id=outgoing_id, now=now, nobody_leads_it=not theirs
+        )
         told += decide_to_send(
             app,
             session,
@@ -54,7 +67,13 @@ def alert_leads(app: App, session: Session, concern: ConcernRow, *, now: datetim
 
 
 def write_alert(
-    settings: Settings, concern: ConcernRow, recipient: str, *, outgoing_id: str, now: datetime
+    settings: Settings,
+    concern: ConcernRow,
+    recipient: str,
+    *,
+    outgoing_id: str,
+    now: datetime,
+    nobody_leads_it: bool = False,
 ) -> EmailMessage:
     """The alert mail for one lead."""
     zone = ZoneInfo(settings.timezone)
@@ -69,6 +88,7 @@ def write_alert(
             unsure=" (the labels need a person's review)" if concern.needs_review else "",
             received=clock_time(concern.opened_at, zone),
             due=clock_time(concern.due_at, zone) if concern.due_at else "now",
+            nobody=_NOBODY if nobody_leads_it else "",
             url=f"{settings.desk_url}/concerns/{concern.reference}",
         ),
         now=now,

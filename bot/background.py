@@ -30,13 +30,20 @@ WORK_VERSION = "1"
 ENGINE_NAME = "careconcerns"
 
 TRIAGE_QUEUE = "triage"
+# Each queue has slots of its own: a slow file or a relay that is away must never hold up an alert.
+ALERT_QUEUE = "alerts"
 MAIL_QUEUE = "mail"
+FILE_QUEUE = "files"
+CHECK_QUEUE = "checks"
+_QUEUES = (TRIAGE_QUEUE, ALERT_QUEUE, MAIL_QUEUE, FILE_QUEUE, CHECK_QUEUE)
 
 _POLL_SECONDS = 0.25
 _HEARTBEAT_SECONDS = 5.0
-_ATTEMPTS = 12
+_ATTEMPTS = 14
 _FIRST_WAIT_SECONDS = 2.0
-_BACKOFF = 2.0
+_LONGEST_WAIT_SECONDS = 600.0
+# Between them lie about two days, which is longer than a relay is away.
+MANY_ATTEMPTS = 300
 
 
 class BackgroundFault(CareConcernsError):
@@ -51,6 +58,7 @@ class Job:
     queue: str
     run: Callable[[str], None]
     give_up: Callable[[str, str], None]
+    attempts: int = _ATTEMPTS
 
 
 class _JsonSerializer(Serializer):
@@ -129,7 +137,27 @@ class Background:
             "queue_name": queue,
             "workflow_id": f"{job}:{subject_id}{again and f':{again}'}",
         }
-        self._client.enqueue_in_transaction(session, options, subject_id)
+        self._client.enqueue_in_transaction(session, options, subject_id, 1, queue)
+
+    def enqueue_attempt(
+        self,
+        session: Session,
+        queue: str,
+        job: str,
+        subject_id: str,
+        *,
+        attempt: int,
+        after: str,
+        wait: float,
+    ) -> None:
+        """Ask for the next attempt in `wait` seconds, during which it holds no slot; `after` is the one before it."""
+        options: EnqueueOptions = {
+            "workflow_name": job,
+            "queue_name": queue,
+            "workflow_id": f"{after.partition('#')[0]}#{attempt}",
+            "delay_seconds": wait,
+        }
+        self._client.enqueue_in_transaction(session, options, subject_id, attempt, queue)
 
     def enqueue_many(self, session: Session, queue: str, job: str, subject_ids: Sequence[str]) -> None:
         """As `enqueue` for each id, in as many statements as one id takes; ids are letters and digits."""
@@ -180,7 +208,8 @@ class Worker:
         self._executor_id = executor_id
         self._silence = timedelta(seconds=silence_seconds)
         self._stop = threading.Event()
-        self._engine = make_work_engine(database.url, pool_size=threads + 4)
+        self._engine = make_work_engine(database.url, pool_size=threads + len(_QUEUES) + 2)
+        self._asking = Background(database)
         self._jobs = jobs
         self._threads = threads
 
@@ -199,9 +228,9 @@ class Worker:
         }
         DBOS(config=config)
         for job in self._jobs:
-            _register(job)
+            _register(job, self._later)
         DBOS.launch()
-        for queue in (TRIAGE_QUEUE, MAIL_QUEUE):
+        for queue in _QUEUES:
             DBOS.register_queue(
                 queue,
                 worker_concurrency=self._threads,
@@ -214,7 +243,14 @@ class Worker:
         """Finish what is in hand, within a few seconds, and stop; the rest waits in the database."""
         self._stop.set()
         DBOS.destroy(workflow_completion_timeout_sec=5)
+        self._asking.close()
         self._engine.dispose()
+
+    def _later(self, job: str, queue: str, subject_id: str, attempt: int, after: str, wait: float) -> None:
+        with self._database.write() as session:
+            self._asking.enqueue_attempt(
+                session, queue, job, subject_id, attempt=attempt, after=after, wait=wait
+            )
 
     def _beat(self, every_beat: Callable[[datetime], None]) -> None:
         while not self._stop.is_set():
@@ -246,30 +282,49 @@ def _copied(row: Mapping[str, Any], stand_in: str, subject_id: str) -> dict[str,
     }
 
 
-def _register(job: Job) -> None:
-    @DBOS.step(
-        name=f"{job.name}.run",
-        retries_allowed=True,
-        max_attempts=_ATTEMPTS,
-        interval_seconds=_FIRST_WAIT_SECONDS,
-        backoff_rate=_BACKOFF,
-        should_retry=lambda error: isinstance(error, TryAgainLater),
-    )
-    def run(subject_id: str) -> None:
-        _guarded(job, subject_id)
+def _register(job: Job, later: Callable[[str, str, str, int, str, float], None]) -> None:
+    @DBOS.step(name=f"{job.name}.run")
+    def run(subject_id: str) -> float:
+        """How long to wait for the next attempt, in seconds; 0 when it is done."""
+        return _tried(job, subject_id)
+
+    @DBOS.step(name=f"{job.name}.later", retries_allowed=True, max_attempts=_ATTEMPTS)
+    def ask_again(queue: str, subject_id: str, attempt: int, after: str, wait: float) -> None:
+        later(job.name, queue, subject_id, attempt, after, wait)
 
     @DBOS.step(name=f"{job.name}.give_up", retries_allowed=True, max_attempts=_ATTEMPTS)
     def give_up(subject_id: str, why: str) -> None:
         job.give_up(subject_id, why)
 
     @DBOS.workflow(name=job.name)
-    def workflow(subject_id: str) -> str:
+    def workflow(subject_id: str, attempt: int = 1, queue: str = job.queue) -> str:
         try:
-            run(subject_id)
+            wanted = run(subject_id)
         except Exception as error:  # noqa: BLE001  whatever it was, the subject is set aside in plain sight
             give_up(subject_id, _kind(error))
             return "gave up"
-        return "done"
+        if not wanted:
+            return "done"
+        if attempt >= job.attempts:
+            give_up(subject_id, f"tried {attempt} times")
+            return "gave up"
+        wait = max(wanted, _wait_after(attempt))
+        ask_again(queue, subject_id, attempt + 1, str(DBOS.workflow_id), wait)
+        return "later"
+
+
+def _wait_after(attempt: int) -> float:
+    # Bounded before it is raised: after days of attempts the power would be no number any more.
+    return min(_FIRST_WAIT_SECONDS * 2.0 ** min(attempt - 1, 20), _LONGEST_WAIT_SECONDS)
+
+
+def _tried(job: Job, subject_id: str) -> float:
+    try:
+        _guarded(job, subject_id)
+    except TryAgainLater as error:
+        log.info("%s %s is tried again later", job.name, subject_id)
+        return max(error.seconds, _FIRST_WAIT_SECONDS)
+    return 0.0
 
 
 def _guarded(job: Job, subject_id: str) -> None:
@@ -297,14 +352,16 @@ def _place(error: BaseException) -> str:
 
 
 def unfinished(database: Database) -> Mapping[str, int]:
-    """How many jobs are waiting or in hand, by state (ENQUEUED, PENDING, ERROR)."""
+    """How many jobs are waiting or in hand, by state (DELAYED, ENQUEUED, PENDING, ERROR)."""
     engine = make_work_engine(database.url, pool_size=1)
     client = DBOSClient(
         system_database_engine=engine, serializer=_JsonSerializer(), application_name=ENGINE_NAME, lazy=True
     )
     try:
         counts: dict[str, int] = {}
-        for workflow in client.list_workflows(status=["ENQUEUED", "PENDING", "ERROR"], load_input=False):
+        for workflow in client.list_workflows(
+            status=["DELAYED", "ENQUEUED", "PENDING", "ERROR"], load_input=False
+        ):
             counts[workflow.status] = counts.get(workflow.status, 0) + 1
         return counts
     finally:

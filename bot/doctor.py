@@ -11,10 +11,11 @@ from bot.app import App, build_app, model_folder
 from bot.background import unfinished
 from bot.imap_in import check_mailbox
 from bot.settings import Settings
+from bot.wording import CATEGORY_WORDS
 from models.artifact import read_manifest
 from storage.outgoing import OutgoingState, count_by_state
 from storage.oversight import conservation, live_workers
-from storage.people import active_leads
+from storage.people import active_leads, categories_nobody_leads
 from storage.register import register_stamp
 from triage.errors import CareConcernsError
 
@@ -57,6 +58,7 @@ def _database(app: App, now: datetime) -> Iterator[Finding]:
         workers = live_workers(session, now - timedelta(seconds=app.settings.worker_silence_seconds))
         mail = count_by_state(session)
         leads = len(active_leads(session))
+        unled = categories_nobody_leads(session)
         providers, _ = register_stamp(session)
         mailbox = list(check_mailbox(session, app.settings, now))
     yield Finding(
@@ -77,4 +79,9 @@ def _database(app: App, now: datetime) -> Iterator[Finding]:
     work = unfinished(app.database)
     yield Finding(well=work.get("ERROR", 0) == 0, text=f"unfinished work: {dict(work) or 'none'}")
     yield Finding(well=leads > 0, text=f"{leads} leads")
+    if leads and unled:
+        names = ", ".join(CATEGORY_WORDS[category] for category in unled)
+        yield Finding(
+            well=False, text=f"nobody leads {names}: alerts go to every lead, and no digest lists them"
+        )
     yield Finding(well=providers > 0, text=f"{providers} providers in the register")

@@ -13,7 +13,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 from bot.app import App
-from bot.background import MAIL_QUEUE
+from bot.background import ALERT_QUEUE, MAIL_QUEUE
 from bot.settings import Settings
 from storage.database import Session
 from storage.outgoing import (
@@ -68,7 +68,8 @@ def decide_to_send(
         now=now,
     )
     if added:
-        app.background.enqueue(session, MAIL_QUEUE, SEND_JOB, outgoing_id)
+        queue = ALERT_QUEUE if kind is OutgoingKind.ALERT else MAIL_QUEUE
+        app.background.enqueue(session, queue, SEND_JOB, outgoing_id)
     return added
 
 

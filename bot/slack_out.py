@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from bot.app import App
-from bot.background import MAIL_QUEUE
+from bot.background import ALERT_QUEUE, MAIL_QUEUE
 from bot.slack_calls import RateLimited, SlackCalls, SlackRefused
 from bot.wording import CATEGORY_WORDS
 from storage.database import Session
@@ -104,7 +104,8 @@ def _decide(
         now=now,
     )
     if added:
-        app.background.enqueue(session, MAIL_QUEUE, POST_JOB, outgoing_id)
+        queue = ALERT_QUEUE if kind is OutgoingKind.SLACK_ALERT else MAIL_QUEUE
+        app.background.enqueue(session, queue, POST_JOB, outgoing_id)
     return added
 
 

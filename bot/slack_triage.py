@@ -6,13 +6,13 @@ edits, or a deletion before both end in the same concern with the same newest wo
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.alerts import alert_leads
 from bot.app import App
-from bot.background import MAIL_QUEUE
+from bot.background import FILE_QUEUE
+from bot.due import due_time
 from bot.slack_files import FILES_JOB
 from bot.slack_out import alert_channel, decide_to_answer
 from bot.slack_reading import SlackFacts, SlackKind, facts_of, load_payload, read_slack
@@ -28,8 +28,6 @@ from triage.errors import CannotRead
 from triage.lifecycle import ConcernState, Disposition
 from triage.vocabulary import Assessment, Decision, Message
 
-DueTime = Callable[[App, Decision, datetime], datetime]
-
 DELETED = "deleted_in_slack"
 _LATER = "a later version: edited in Slack"
 _EARLIER = "an earlier version of what was read before"
@@ -37,7 +35,7 @@ _DELETED_REASON = "deleted in Slack; what was written is kept"
 _UNKNOWN_DELETION = "it says that a post was deleted which never reached us"
 
 
-def triage_slack(app: App, message_id: str, raw: bytes, *, now: datetime, due_time: DueTime) -> None:
+def triage_slack(app: App, message_id: str, raw: bytes, *, now: datetime) -> None:
     """Settle what a stored delivery means, in one transaction; CannotRead when it has no message in it."""
     facts = facts_of(load_payload(raw))
     if facts is None:
@@ -48,7 +46,7 @@ def triage_slack(app: App, message_id: str, raw: bytes, *, now: datetime, due_ti
     with app.database.write() as session:
         known = disposition_of(session, message_id)
         if known is None or known.kind == Disposition.SET_ASIDE:
-            _Settling(app, session, message_id, understood, now, due_time).settle()
+            _Settling(app, session, message_id, understood, now).settle()
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,6 @@ class _Settling:
         message_id: str,
         understood: _Understood,
         now: datetime,
-        due_time: DueTime,
     ) -> None:
         self._app = app
         self._session = session
@@ -77,7 +74,6 @@ class _Settling:
         self._understood = understood
         self._facts = understood.facts
         self._now = now
-        self._due_time = due_time
         _, _, self._row = raw_of(session, app.keys, message_id)
 
     def settle(self) -> None:
@@ -173,7 +169,7 @@ class _Settling:
             self._row,
             self._understood.assessment,
             decision,
-            due_at=self._due_time(self._app, decision, self._row.received_at),
+            due_at=due_time(self._app, decision.severity, self._row.received_at),
             audit=Audit(at=self._now, actor=MACHINE, action="opened", details=details),
         )
 
@@ -185,7 +181,7 @@ class _Settling:
             message_id,
             self._understood.assessment,
             decision,
-            due_at=self._due_time(self._app, decision, self._row.received_at),
+            due_at=due_time(self._app, decision.severity, self._row.received_at),
             raise_labels=raise_labels,
             audit=Audit(at=self._now, actor=MACHINE, action=action),
         )
@@ -227,7 +223,7 @@ class _Settling:
 
     def _fetch_files(self) -> None:
         if self._facts.files:
-            self._app.background.enqueue(self._session, MAIL_QUEUE, FILES_JOB, self._message_id)
+            self._app.background.enqueue(self._session, FILE_QUEUE, FILES_JOB, self._message_id)
 
     def _tell(self, concern: ConcernRow, *, answer: bool = True) -> None:
         alert_leads(self._app, self._session, concern, now=self._now)

@@ -9,9 +9,10 @@ from typing import Any
 
 from bot.acknowledgement import acknowledge
 from bot.alerts import alert_leads
-from bot.app import App, is_bank_holiday
-from bot.background import MAIL_QUEUE, TRIAGE_QUEUE, Job
+from bot.app import App
+from bot.background import FILE_QUEUE, MAIL_QUEUE, MANY_ATTEMPTS, TRIAGE_QUEUE, Job
 from bot.digests import send_due_digests
+from bot.due import due_time
 from bot.email_out import SEND_JOB, deliver, give_up
 from bot.email_parsing import parse_email_safely
 from bot.form_reading import read_by_hand, read_form
@@ -26,7 +27,6 @@ from storage.drafts import delete_draft, idle_drafts
 from storage.messages import copy_in_words, dispose, disposition_of, earlier_copy, raw_of, save_reading
 from storage.oversight import untriaged_before
 from triage.assess import assess
-from triage.deadlines import due_at, review_due_at
 from triage.decide import decide
 from triage.errors import CannotRead
 from triage.lifecycle import Disposition
@@ -62,9 +62,10 @@ def jobs(app: App, *, clock: Callable[[], datetime] = utc_now) -> list[Job]:
             MAIL_QUEUE,
             run=lambda outgoing_id: deliver(app, outgoing_id, clock=clock),
             give_up=lambda outgoing_id, why: give_up(app, outgoing_id, why, clock=clock),
+            attempts=MANY_ATTEMPTS,
         ),
-        Job(POST_JOB, MAIL_QUEUE, run=poster.post, give_up=poster.give_up),
-        Job(FILES_JOB, MAIL_QUEUE, run=files.fetch, give_up=files.give_up),
+        Job(POST_JOB, MAIL_QUEUE, run=poster.post, give_up=poster.give_up, attempts=MANY_ATTEMPTS),
+        Job(FILES_JOB, FILE_QUEUE, run=files.fetch, give_up=files.give_up),
     ]
 
 
@@ -81,7 +82,7 @@ def triage_message(app: App, message_id: str, *, now: datetime) -> None:
         return
     try:
         if row.channel == Channel.SLACK:
-            triage_slack(app, message_id, raw, now=now, due_time=due_time)
+            triage_slack(app, message_id, raw, now=now)
             return
         message = read_message(app, Channel(row.channel), raw)
     except CannotRead as error:
@@ -144,7 +145,7 @@ def _open(
             row,
             assessment,
             decision,
-            due_at=due_time(app, decision, row.received_at),
+            due_at=due_time(app, decision.severity, row.received_at),
             audit=Audit(at=now, actor=MACHINE, action="opened", details=details),
         )
         dispose(
@@ -157,14 +158,6 @@ def _open(
         acknowledge(app, session, concern, message, envelope, now=now)
         alert_leads(app, session, concern, now=now)
         alert_channel(app, session, concern, now=now)
-
-
-def due_time(app: App, decision: Decision, received_at: datetime) -> datetime:
-    """The latest moment for a first look, by the council's hours and the bank holidays."""
-    hours = app.settings.hours
-    if decision.severity is None:
-        return review_due_at(received_at, hours=hours, is_holiday=is_bank_holiday)
-    return due_at(decision.severity, received_at, hours=hours, is_holiday=is_bank_holiday)
 
 
 def what_the_clock_brings(app: App, now: datetime) -> None:

@@ -126,6 +126,16 @@ def active_leads(session: Session) -> list[LeadRow]:
     return list(session.scalars(select(LeadRow).where(LeadRow.active).order_by(LeadRow.name, LeadRow.id)))
 
 
+def categories_nobody_leads(session: Session) -> list[Category]:
+    """The categories of concerns whose alerts go to everybody, since no active lead has them."""
+    led = {category for lead in active_leads(session) for category in lead.categories}
+    return [
+        category
+        for category in Category
+        if category is not Category.NOT_A_CONCERN and category.value not in led
+    ]
+
+
 def names_of(session: Session, lead_ids: Sequence[str]) -> dict[str, str]:
     """The names of leads by id, former ones too."""
     query = select(LeadRow.id, LeadRow.name).where(LeadRow.id.in_(lead_ids))

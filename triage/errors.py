@@ -6,7 +6,9 @@ class CareConcernsError(Exception):
 
 
 class TryAgainLater(CareConcernsError):
-    """Something outside is away for now: retry with back-off."""
+    """Something outside is away for now: retry with back-off, and not before `seconds` have passed."""
+
+    seconds: float = 0.0
 
 
 class CannotRead(CareConcernsError):

@@ -94,6 +94,17 @@ def test_neither_alert_nor_digest_nor_answer_holds_a_name_or_a_word_of_the_messa
     assert given_away == set()
 
 
+def test_an_alert_that_no_lead_covers_goes_to_every_lead_and_says_so(app: App) -> None:
+    """A red concern of a category that nobody leads must not wait in silence."""
+    lead(app, "ada@council.example", categories=(Category.REFERRAL,))
+    lead(app, "bob@council.example", categories=(Category.CARE_CONCERN,))
+    red = triaged(app, email_bytes(RED_TEXT))
+    assert red.category == Category.SAFEGUARDING
+    alerts = mails(app, "alert")
+    assert [to for to, _, _ in alerts] == ["ada@council.example", "bob@council.example"]
+    assert all("Nobody leads this category" in body for _, _, body in alerts)
+
+
 def test_an_alert_goes_to_every_lead_of_the_category_for_red_alone(app: App) -> None:
     """Once each, with the reference, the time to look by and a link."""
     lead(app, "ada@council.example", categories=(Category.SAFEGUARDING,))
@@ -104,6 +115,7 @@ def test_an_alert_goes_to_every_lead_of_the_category_for_red_alone(app: App) -> 
     alerts = mails(app, "alert")
     assert sorted(to for to, _, _ in alerts) == ["ada@council.example", "cid@council.example"]
     for _, subject, body in alerts:
+        assert "Nobody leads" not in body
         assert subject.startswith(f"RED: {red.reference}")
         assert f"/concerns/{red.reference}" in body
         assert "20 November 2026, 5:00pm" in body

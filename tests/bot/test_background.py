@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from bot.app import App
-from bot.background import MAIL_QUEUE, TRIAGE_QUEUE, Job, Worker, unfinished
+from bot.background import ALERT_QUEUE, FILE_QUEUE, MAIL_QUEUE, TRIAGE_QUEUE, Job, Worker, unfinished
 from storage.oversight import live_workers
 from tests.factories import NOW
 from tests.waiting import wait_for
@@ -149,4 +149,85 @@ def test_a_beat_that_fails_is_followed_by_the_next(
     try:
         wait_for(lambda: len(record.beats) > 2, what="three beats")
     finally:
+        worker.stop()
+
+
+def test_a_job_that_waits_for_its_next_try_holds_no_slot(app: App, record: Record) -> None:
+    """One slot, a relay that is away for one mail, and the other mail goes out meanwhile."""
+
+    def deliver(subject_id: str) -> None:
+        record.ran.append(subject_id)
+        if subject_id == "stuck":
+            raise TryAgainLater("the relay is away")
+
+    worker = Worker(
+        app.database,
+        [Job("tell", MAIL_QUEUE, run=deliver, give_up=record.give_up)],
+        executor_id="slot-worker-1",
+        threads=1,
+        silence_seconds=30,
+    )
+    with app.database.write() as session:
+        app.background.enqueue(session, MAIL_QUEUE, "tell", "stuck")
+    worker.start(record.beats.append)
+    try:
+        wait_for(lambda: unfinished(app.database) == {"DELAYED": 1}, what="the wait of the first")
+        with app.database.write() as session:
+            app.background.enqueue(session, MAIL_QUEUE, "tell", "other")
+        wait_for(lambda: "other" in record.ran, what="the second")
+        wait_for(lambda: record.ran.count("stuck") > 2, what="more tries of the first")
+    finally:
+        worker.stop()
+    assert record.gave_up == []
+    assert record.ran.count("other") == 1
+
+
+def test_a_job_is_given_up_after_its_last_try_and_not_before(
+    app: App, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In plain sight, with how often it was tried."""
+    monkeypatch.setattr("bot.background._FIRST_WAIT_SECONDS", 0.1)
+
+    def fail(subject_id: str) -> None:
+        record.ran.append(subject_id)
+        raise TryAgainLater("away for good")
+
+    jobs = [Job("tell", MAIL_QUEUE, run=fail, give_up=record.give_up, attempts=3)]
+    with app.database.write() as session:
+        app.background.enqueue(session, MAIL_QUEUE, "tell", "one")
+    worker = Worker(app.database, jobs, executor_id="last-worker-1", threads=1, silence_seconds=30)
+    worker.start(record.beats.append)
+    try:
+        wait_for(lambda: record.gave_up, what="the giving up")
+    finally:
+        worker.stop()
+    assert record.ran == ["one"] * 3
+    assert record.gave_up == [("one", "tried 3 times")]
+
+
+def test_slow_files_do_not_hold_up_an_alert(app: App, record: Record) -> None:
+    """Every slot for files is taken, and the alert goes out all the same."""
+    held = threading.Event()
+
+    def fetch(subject_id: str) -> None:
+        record.ran.append(subject_id)
+        held.wait(30)
+
+    jobs = [
+        Job("fetch", FILE_QUEUE, run=fetch, give_up=record.give_up),
+        Job("alert", ALERT_QUEUE, run=record.run, give_up=record.give_up),
+    ]
+    with app.database.write() as session:
+        for number in range(4):
+            app.background.enqueue(session, FILE_QUEUE, "fetch", f"file{number}")
+    worker = Worker(app.database, jobs, executor_id="files-worker-1", threads=2, silence_seconds=30)
+    worker.start(record.beats.append)
+    try:
+        wait_for(lambda: len(record.ran) == 2, what="the files that are being fetched")
+        with app.database.write() as session:
+            app.background.enqueue(session, ALERT_QUEUE, "alert", "red")
+        wait_for(lambda: "red" in record.ran, what="the alert")
+        assert len(record.ran) == 3
+    finally:
+        held.set()
         worker.stop()

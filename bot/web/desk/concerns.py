@@ -16,6 +16,7 @@ from storage.concerns import ConcernFilter, count_concerns, list_concerns
 from storage.database import Session
 from storage.desk_pages import DeskCounts, desk_counts
 from storage.oversight import conservation
+from storage.people import categories_nobody_leads
 from storage.provider_figures import services_by_id
 from storage.tables import ConcernRow
 from triage.lifecycle import ConcernState
@@ -71,6 +72,7 @@ def show() -> ResponseReturnValue:
             "lines": as_lines(session, found, now),
             "views": _views(desk_counts(session, now), view),
             "outside": conservation(session),
+            "unled": categories_nobody_leads(session),
             "provider": provider.get(wanted.provider_id),
         }
     return render_template(

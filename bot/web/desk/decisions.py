@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from bot.app import App, is_bank_holiday
+from bot.due import due_time
 from bot.web.context import by_this_lead, lead_id, the_app, utc_now
 from bot.web.desk.concern import concern_page
 from bot.web.desk.decision_form import DecisionForm, standing
@@ -15,10 +13,8 @@ from storage.concerns import concern_by_reference
 from storage.corrections import Labels, decide, labels_of, move
 from storage.database import Session
 from storage.tables import ConcernRow
-from triage.deadlines import due_at, review_due_at
 from triage.errors import BadInput, CareConcernsError
 from triage.lifecycle import ConcernState, MoveRefused
-from triage.vocabulary import Severity
 
 page = Blueprint("decisions", __name__)
 
@@ -107,14 +103,6 @@ def _decide(session: Session, concern: ConcernRow, labels: Labels, note: str) ->
     now = utc_now()
     due = due_time(the_app(), labels.severity, concern.opened_at)
     return decide(session, concern, labels, lead_id=lead_id(), now=now, due_at=due, note=note).kind
-
-
-def due_time(app: App, severity: Severity | None, received_at: datetime) -> datetime:
-    """The latest moment for a first look at that severity, by the council's hours and the bank holidays."""
-    hours = app.settings.hours
-    if severity is None:
-        return review_due_at(received_at, hours=hours, is_holiday=is_bank_holiday)
-    return due_at(severity, received_at, hours=hours, is_holiday=is_bank_holiday)
 
 
 def _back_to(concern: ConcernRow) -> ResponseReturnValue:

@@ -19,6 +19,7 @@ _PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 JOB_WORDS = {
     "ENQUEUED": "waiting for a worker",
     "PENDING": "in hand",
+    "DELAYED": "waiting for their next try",
     "ERROR": "failed",
 }
 MAIL_WORDS = {

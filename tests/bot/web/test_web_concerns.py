@@ -10,6 +10,7 @@ from desk_samples import BRIGHTWAY, LARCH, NOW, Sample, Visitor, add_concern, ad
 
 from bot.app import App
 from storage.messages import Received, keep
+from storage.people import active_leads
 from triage.vocabulary import Category, Channel, Severity
 
 
@@ -132,3 +133,12 @@ def test_the_words_of_a_search_are_shown_and_inert(ada: Visitor) -> None:
     page = ada.http.get("/", params={"words": '"><script>alert(1)</script>'}).text
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_the_desk_says_which_category_nobody_leads(desk: App, ada: Visitor) -> None:
+    """Its alerts go to everybody, and no digest lists it: somebody must put that right."""
+    assert "Nobody leads" not in seen_text(ada.get("/"))
+    with desk.database.write() as session:
+        for row in active_leads(session):
+            row.categories = ["safeguarding", "referral"]
+    assert "Nobody leads care concern: alerts of such concerns go to every lead" in seen_text(ada.get("/"))
