@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from email.utils import parseaddr
+
+_HEAD_BYTES = 65536
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_RETURN_PATH = re.compile(rb"^return-path[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)
 
 
 def return_path(raw: bytes) -> str:
     """The envelope's sender, as the mailbox's own server wrote it on top; empty when it did not."""
-    head = raw[:65536].replace(b"\r\n", b"\n").partition(b"\n\n")[0]
-    for line in head.split(b"\n"):
-        name, colon, value = line.partition(b":")
-        if colon and name.strip().lower() == b"return-path":
-            return parseaddr(value.decode("utf-8", "replace"))[1]
-    return ""
+    end = _HEAD_END.search(raw, 0, _HEAD_BYTES)
+    found = _RETURN_PATH.search(raw, 0, end.start() if end else _HEAD_BYTES)
+    return parseaddr(found[1].decode("utf-8", "replace"))[1] if found else ""

@@ -24,7 +24,7 @@ from triage.errors import TryAgainLater
 log = logging.getLogger(__name__)
 
 TRIAGE_JOB = "triage_message"
-_MOST_TOGETHER = 64
+_MOST_TOGETHER = 256
 _MOST_PATIENCE_SECONDS = 0.003
 _MOST_BYTES_TOGETHER = 16 * 1024 * 1024
 

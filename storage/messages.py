@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, cast
-from uuid import uuid4
 
 from sqlalchemy import Table, func, insert, select
 from sqlalchemy.orm import Session
+from uuid_utils import uuid7
 
 from storage.audit import MACHINE, Audit, record
 from storage.encryption import KeyRing
@@ -37,7 +37,8 @@ class Received:
     received_at: datetime
     envelope: Mapping[str, Any] = field(default_factory=dict)
     external_id: str | None = None
-    message_id: str = field(default_factory=lambda: uuid4().hex)
+    # In order of time: an id out of order would touch a page of its own in every index, and halve the pace.
+    message_id: str = field(default_factory=lambda: uuid7().hex)
     actor: str = MACHINE
 
 

@@ -40,7 +40,7 @@ from triage.vocabulary import Channel
 
 log = logging.getLogger(__name__)
 
-_PAGE = 100
+_PAGE = 250
 _PAGE_BYTES = 16 * 1024 * 1024
 _SIZES_TOGETHER = 2000
 _SAVE_CURSOR_EVERY = 10

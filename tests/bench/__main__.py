@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import mail, understanding
+from tests.bench import imap, mail, slack, understanding
 from tests.bench.measured import CannotMeasure, Measured
 
 _BENCHES: dict[str, Callable[[], Iterator[Measured]]] = {
@@ -17,6 +17,8 @@ _BENCHES: dict[str, Callable[[], Iterator[Measured]]] = {
     "smtp-postgres": mail.smtp_postgres,
     "smtp-p99": mail.smtp_p99,
     "memory": mail.memory,
+    "imap": imap.imap,
+    "slack": slack.slack,
     "triage": understanding.triage,
     "provider-match": understanding.provider_match,
     "start-up": understanding.start_up,

@@ -22,7 +22,7 @@ from tests.postgres_server import PostgresServer
 _SOURCE = Path("/usr/sbin/smtp-source")
 _SESSIONS = 20
 _MESSAGE_BYTES = 4_096
-_MESSAGES = 400
+_MESSAGES = 1_500
 _ROUNDS = 5
 _LATENCY_ROUNDS = 3
 _LATENCY_SECONDS = 4.0

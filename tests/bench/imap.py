@@ -1,22 +1,17 @@
 """IMAP: 2,000 waiting messages fetched and stored, against bare imapclient loops on the same mailbox, in one run.
 
-    .venv/bin/python script/bench_imap.py [--messages 2000] [--rounds 3] [--delay-ms 20]
-
-The server is a real Dovecot on loopback. With a delay, a relay between the two holds every packet back
-for half of it each way, as a mail server in another town would.
+The server is a real Dovecot on loopback. A relay that holds every packet back stands for a mail server in
+another town.
 """
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import socket
-import statistics
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
@@ -24,26 +19,28 @@ from queue import SimpleQueue
 from imapclient import IMAPClient
 from pydantic import SecretStr
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from bot.app import build_app, prepare
 from bot.imap_in.connection import account_of, connect
 from bot.imap_in.fetching import FolderReader
 from bot.settings import Settings
 from storage.mailboxes import MailboxState, note_state
+from tests.bench.measured import CannotMeasure, Measured, ratio, spread
 from tests.bot.dovecot import PASSWORD, USER, Dovecot
 
-PAGE = 100
+_PAGE = 100
+_MESSAGES = 2_000
+_ROUNDS = 3
+_AWAY_SECONDS = 0.02
 
 
-def mail(number: int) -> bytes:
+def _mail(number: int) -> bytes:
     """About 4 KiB."""
     lines = "\r\n".join(f"{number} {line} " + "word " * 12 for line in range(56))
     head = f"From: a@b.example\r\nSubject: {number}\r\nMessage-ID: <{number}@b.example>\r\n\r\n"
     return f"{head}{lines}\r\n".encode()
 
 
-def relay(port: int, delay: float) -> int:
+def _relay(port: int, delay: float) -> int:
     """A port that leads to `port`, with half the delay each way; the bandwidth is not limited."""
     server = socket.create_server(("127.0.0.1", 0))
     # A process of its own: it must not take time from the one that is measured.
@@ -86,7 +83,7 @@ def _push(late: SimpleQueue[tuple[float, bytes]], target: socket.socket) -> None
             return
 
 
-def bare(port: int, page: int) -> float:
+def _bare(port: int, page: int) -> float:
     """Seconds of a loop that fetches everything and keeps nothing."""
     with IMAPClient("127.0.0.1", port, ssl=False) as client:
         client.login(USER, PASSWORD)
@@ -98,7 +95,7 @@ def bare(port: int, page: int) -> float:
         return time.monotonic() - began
 
 
-def stored(port: int, messages: int) -> float:
+def _stored(port: int, messages: int) -> float:
     """Seconds until every message is durable in a new database."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
@@ -125,38 +122,27 @@ def stored(port: int, messages: int) -> float:
         return seconds
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--messages", type=int, default=2000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--delay-ms", type=float, default=20.0)
-    chosen = parser.parse_args()
-    server = Dovecot()
+def imap() -> Iterator[Measured]:
+    """Against a loop that fetches one message at a time, one that fetches a hundred, and one that far away."""
     try:
-        server.deliver(mail(number) for number in range(chosen.messages))
-        bare(server.port, PAGE)
-        far = relay(server.port, chosen.delay_ms / 1000)
-        for name, port in (("loopback", server.port), (f"{chosen.delay_ms:.0f} ms away", far)):
-            show(name, port, chosen.messages, chosen.rounds)
+        server = Dovecot()
+    except (AssertionError, OSError) as error:
+        raise CannotMeasure(str(error)) from None
+    try:
+        server.deliver(_mail(number) for number in range(_MESSAGES))
+        _bare(server.port, _PAGE)
+        yield _compared("bare loop, one message a FETCH", server.port, 1, 0.7)
+        yield _compared(f"bare loop, {_PAGE} a FETCH", server.port, _PAGE, None)
+        far = _relay(server.port, _AWAY_SECONDS)
+        yield _compared(f"bare loop, {_PAGE} a FETCH, 20 ms away", far, _PAGE, None)
     finally:
         server.close()
 
 
-def show(name: str, port: int, messages: int, rounds: int) -> None:
-    """One line a kind: messages a second, and the median of the ratios of each round."""
-    loops: dict[str, Callable[[], float]] = {
-        f"bare, {PAGE} a FETCH": lambda: bare(port, PAGE),
-        "bare, one a FETCH": lambda: bare(port, 1),
-    }
-    times = [(stored(port, messages), {key: loop() for key, loop in loops.items()}) for _ in range(rounds)]
-    ours = statistics.median(seconds for seconds, _ in times)
-    print(f"{name}: fetched and stored {messages / ours:,.0f} a second")
-    for key in loops:
-        ratios = [theirs[key] / seconds for seconds, theirs in times]
-        rate = messages / statistics.median(theirs[key] for _, theirs in times)
-        print(f"  {key}: {rate:,.0f} a second, ratio {statistics.median(ratios):.2f}")
-
-
-if __name__ == "__main__":
-    main()
+def _compared(what: str, port: int, page: int, at_least: float | None) -> Measured:
+    ours, bare = [], []
+    for _ in range(_ROUNDS):
+        ours.append(_MESSAGES / _stored(port, _MESSAGES))
+        bare.append(_MESSAGES / _bare(port, page))
+    detail = f"{spread(ours)} / {spread(bare)} a second"
+    return Measured(f"IMAP fetched and durable / {what}", ratio(ours, bare), detail=detail, at_least=at_least)
