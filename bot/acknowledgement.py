@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
+from bot.answer_texts import AnswerText, text_in_force
 from bot.app import App
 from bot.email_out import compose, decide_to_send
 from bot.settings import Settings
 from storage.database import Session
-from storage.outgoing import OutgoingKind, sent_lately
+from storage.outgoing import OutgoingKind, one_at_a_time_to, sent_lately
 from storage.tables import ConcernRow
-from triage.vocabulary import Address, Channel, Message
+from triage.vocabulary import Address, Category, Channel, Message
 
 _ONE_IN_HOURS = 24
 _ANSWERED_WITHIN = timedelta(days=3)
@@ -28,24 +29,11 @@ _ROBOTS = (
     "donotreply",
     "bounce",
     "listserv",
+    "majordomo",
+    "mailman",
+    "owner-",
 )
-
-_SUBJECT = "We have received your message ({reference})"
-_BODY = """\
-Thank you for contacting {council}.
-
-Your message has reached us. Its reference is {reference}.
-
-What happens next
-A member of our team will read it. We may not be able to reply to you or tell
-you what we find, but we act on what people tell us. If you write again about
-this, please answer this mail or give the reference.
-
-If somebody is in danger now, call 999.
-When our offices are closed, call {phone}.
-
-This is an automatic answer.
-"""
+_LIST_ENDINGS = ("-request", "-owner", "-bounces", "-bounce", "-noreply", "-no-reply")
 
 
 def acknowledge(
@@ -61,13 +49,19 @@ def acknowledge(
     recipient = answer_to(message, envelope, app.settings)
     if recipient is None or _came_long_ago(envelope, now):
         return False
+    one_at_a_time_to(session, app.keys, recipient.address)
     if sent_lately(
         session, app.keys, recipient.address, OutgoingKind.ACKNOWLEDGEMENT, now=now, hours=_ONE_IN_HOURS
     ):
         return False
     outgoing_id = f"acknowledgement-{concern.id}"
     mail = write_acknowledgement(
-        app.settings, concern.reference, recipient.address, message, outgoing_id=outgoing_id, now=now
+        app.settings,
+        text_in_force(session, Category(concern.category)).filled(app.settings, concern.reference),
+        recipient.address,
+        message,
+        outgoing_id=outgoing_id,
+        now=now,
     )
     return decide_to_send(
         app,
@@ -88,14 +82,18 @@ def answer_to(message: Message, envelope: dict[str, Any], settings: Settings) ->
     if message.channel is not Channel.EMAIL or message.auto_reply or message.bounce or message.bulk:
         return None
     return_path = str(envelope.get("mail_from") or "").strip().lower()
-    if not return_path or return_path.partition("@")[0].startswith(_ROBOTS):
+    written_by = message.sender.address.lower() if message.sender is not None else ""
+    if not _is_plain_address(return_path):
+        return None
+    if any(_is_robot(one) or one in settings.all_own_addresses for one in (return_path, written_by) if one):
         return None
     # RFC 3834, section 4: the answer goes to the envelope's return path, not to what a header claims.
-    if return_path in settings.all_own_addresses or not _is_plain_address(return_path):
-        return None
-    if message.sender is not None and message.sender.address.lower() in settings.all_own_addresses:
-        return None
     return Address("", return_path)
+
+
+def _is_robot(address: str) -> bool:
+    local = address.partition("@")[0]
+    return local.startswith(_ROBOTS) or local.endswith(_LIST_ENDINGS)
 
 
 def _came_long_ago(envelope: dict[str, Any], now: datetime) -> bool:
@@ -110,19 +108,25 @@ def _is_plain_address(address: str) -> bool:
 
 
 def write_acknowledgement(
-    settings: Settings, reference: str, recipient: str, message: Message, *, outgoing_id: str, now: datetime
+    settings: Settings,
+    words: AnswerText,
+    recipient: str,
+    message: Message,
+    *,
+    outgoing_id: str,
+    now: datetime,
 ) -> EmailMessage:
     """The answer itself: plain text, marked as automatic, threaded to the message that it answers."""
     mail = compose(
         settings,
         outgoing_id=outgoing_id,
         recipient=recipient,
-        subject=_SUBJECT.format(reference=reference),
-        body=_BODY.format(
-            council=settings.council_name, reference=reference, phone=settings.out_of_hours_phone
-        ),
+        subject=words.subject,
+        body=words.body,
         now=now,
     )
+    # Only the council's name: the name of the desk would say over a shoulder what the mail is about.
+    mail.replace_header("From", f"{settings.council_name} <{settings.desk_address}>")
     mail["Auto-Submitted"] = "auto-replied"
     mail["X-Auto-Response-Suppress"] = "All"
     if message.message_id:

@@ -253,6 +253,28 @@ def add_lead(email: str, name: str, categories: Sequence[str], password: str) ->
         click.echo(add_person(app, email, name, categories, password, now=datetime.now(UTC)))
 
 
+@main.command(name="let-word-answers")
+@click.argument("email")
+@click.option("--no-longer", is_flag=True, help="Take the right instead of giving it.")
+def let_word_answers(email: str, no_longer: bool) -> None:
+    """Let a lead change the wording of automatic answers on the desk."""
+    from bot.printing import give_wording_right
+
+    with _app() as app:
+        click.echo(give_wording_right(app, email, may=not no_longer, now=datetime.now(UTC)))
+
+
+@main.command(name="smtp-password")
+@click.password_option(help="Asked for when it is not given.")
+def smtp_password(password: str) -> None:
+    """Print the hash of a password of the mail port, for CARECONCERNS_SMTP_PASSWORD_HASH."""
+    from argon2 import PasswordHasher
+
+    if len(password) < 12:
+        raise BadInput("a password needs at least 12 characters")
+    click.echo(PasswordHasher().hash(password))
+
+
 @main.command(name="add-key")
 def add_key() -> None:
     """Add a key to the key file: new fields are sealed under it, old keys stay to read old ones."""

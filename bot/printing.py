@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from bot.app import App
 from bot.digests import gather, write_digest
 from storage.audit import MACHINE, Audit
-from storage.people import active_leads, add_lead, lead_by_email
+from storage.people import active_leads, add_lead, lead_by_email, let_word_answers
 from storage.register import save_register
 from storage.register_import import read_register
 from triage.errors import BadInput
@@ -64,3 +64,14 @@ def add_person(
             audit=Audit(at=now, actor=MACHINE, action="lead_added"),
         )
     return f"{email} can log in"
+
+
+def give_wording_right(app: App, email: str, *, may: bool, now: datetime) -> str:
+    """Let a lead change the wording of automatic answers, or no longer; BadInput when there is no such lead."""
+    with app.database.write() as session:
+        lead = lead_by_email(session, email)
+        if lead is None:
+            raise BadInput(f"there is no lead with the address {email}")
+        action = "wording_right_given" if may else "wording_right_taken"
+        let_word_answers(session, lead, may=may, audit=Audit(at=now, actor=MACHINE, action=action))
+    return f"{email} {'may' if may else 'may no longer'} change the wording of automatic answers"

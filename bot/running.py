@@ -16,7 +16,7 @@ from bot.sending import SAMPLE_REGISTER, play_samples, read_samples
 from bot.serving import Supervisor, parts_of
 from bot.settings import Settings
 from storage.audit import MACHINE, Audit
-from storage.people import active_leads, add_lead
+from storage.people import active_leads, add_lead, let_word_answers
 from triage.vocabulary import Category
 
 _DEMONSTRATION_LEAD = "lead@council.example"
@@ -51,7 +51,7 @@ def _prepare_demonstration(settings: Settings) -> None:
         import_providers(app, SAMPLE_REGISTER, now=now)
         with app.database.write() as session:
             if not active_leads(session):
-                add_lead(
+                lead = add_lead(
                     session,
                     email=_DEMONSTRATION_LEAD,
                     name="Demonstration Lead",
@@ -59,6 +59,8 @@ def _prepare_demonstration(settings: Settings) -> None:
                     categories=list(Category),
                     audit=Audit(at=now, actor=MACHINE, action="lead_added"),
                 )
+                audit = Audit(at=now, actor=MACHINE, action="wording_right_given")
+                let_word_answers(session, lead, may=True, audit=audit)
     note = _log_in_note(settings)
     note.touch(mode=0o600)
     note.write_text(f"{_DEMONSTRATION_LEAD} {password}\n")

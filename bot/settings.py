@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     smtp_user: str = Field("", description="User that senders must log in as, over TLS. Empty: no log-in.")
     smtp_password_hash: SecretStr = Field(
         SecretStr(""),
-        description="Argon2 hash of that user's password; argon2.PasswordHasher().hash() makes it.",
+        description="Argon2 hash of that user's password; `careconcerns smtp-password` makes it.",
     )
 
     imap_host: str = Field(

@@ -115,6 +115,12 @@ def mark_outgoing(
         )
 
 
+def one_at_a_time_to(session: Session, keys: KeyRing, recipient: str) -> None:
+    """Wait for another worker that decides about mail to the same address; on SQLite there is one writer anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(keys.lookup(recipient), 0))))
+
+
 def sent_lately(
     session: Session, keys: KeyRing, recipient: str, kind: OutgoingKind, *, now: datetime, hours: int
 ) -> bool:

@@ -109,9 +109,15 @@ def set_password(session: Session, lead: LeadRow, password: str, *, audit: Audit
     record(session, audit, f"lead:{lead.id}")
 
 
-def lead_by_id(session: Session, lead_id: str) -> LeadRow | None:
-    """The active lead of that id, or None."""
-    lead = session.get(LeadRow, lead_id)
+def let_word_answers(session: Session, lead: LeadRow, *, may: bool, audit: Audit) -> None:
+    """Give the lead the right to change the wording of automatic answers, or take it."""
+    lead.may_word_answers = may
+    record(session, audit, f"lead:{lead.id}")
+
+
+def lead_by_id(session: Session, lead_id: str, *, lock: bool = False) -> LeadRow | None:
+    """The active lead of that id, or None; `lock` for a change that rests on what they may do."""
+    lead = session.get(LeadRow, lead_id, with_for_update=lock)
     return lead if lead is not None and lead.active else None
 
 

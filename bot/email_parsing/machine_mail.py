@@ -36,7 +36,17 @@ AUTO_FIELDS = (
 )
 AUTO_PRECEDENCE = {"auto_reply", "auto-reply", "autoreply"}
 BULK_PRECEDENCE = {"bulk", "list", "junk"}
-BULK_FIELDS = ("list-id", "list-unsubscribe", "list-post", "x-campaign-id", "feedback-id")
+BULK_FIELDS = (
+    "list-id",
+    "list-unsubscribe",
+    "list-post",
+    "list-help",
+    "list-subscribe",
+    "list-owner",
+    "list-archive",
+    "x-campaign-id",
+    "feedback-id",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,31 @@
 """The tables; importing this makes all of them known to `Base.metadata`."""
 
+from storage.tables.answers import AnswerTextRow
 from storage.tables.base import Base
 from storage.tables.concerns import AssessmentRow, ConcernRow, CorrectionRow, ReferenceCounterRow
 from storage.tables.drafts import DraftFileRow, DraftRow
-from storage.tables.mailboxes import MailboxCountRow, MailboxFolderRow, MailboxGapRow, MailboxRow
-from storage.tables.messages import DispositionRow, MessageRow, ReadingRow
+from storage.tables.mailboxes import (
+    MailboxCountRow,
+    MailboxFolderRow,
+    MailboxGapRow,
+    MailboxLeaseRow,
+    MailboxRow,
+)
+from storage.tables.messages import DispositionRow, MessageCheckRow, MessageRow, ReadingRow
 from storage.tables.oversight import AuditRow, OutgoingRow, WorkerRow
 from storage.tables.people import LeadRow
 from storage.tables.providers import ProviderRow
-from storage.tables.slack import SlackAnswerRow, SlackChannelRow, SlackFileRow, SlackPostRow, SlackThreadRow
+from storage.tables.slack import (
+    SlackAnswerRow,
+    SlackChannelRow,
+    SlackContactRow,
+    SlackFileRow,
+    SlackPostRow,
+    SlackThreadRow,
+)
 
 __all__ = [
+    "AnswerTextRow",
     "AssessmentRow",
     "AuditRow",
     "Base",
@@ -23,7 +38,9 @@ __all__ = [
     "MailboxCountRow",
     "MailboxFolderRow",
     "MailboxGapRow",
+    "MailboxLeaseRow",
     "MailboxRow",
+    "MessageCheckRow",
     "MessageRow",
     "OutgoingRow",
     "ProviderRow",
@@ -31,6 +48,7 @@ __all__ = [
     "ReferenceCounterRow",
     "SlackAnswerRow",
     "SlackChannelRow",
+    "SlackContactRow",
     "SlackFileRow",
     "SlackPostRow",
     "SlackThreadRow",

@@ -22,6 +22,16 @@ class MailboxRow(Base):
     contact_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class MailboxLeaseRow(Base):
+    """Who reads a mailbox, and until when nobody else may."""
+
+    __tablename__ = "mailbox_leases"
+
+    account: Mapped[str] = mapped_column(String(255), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(120))
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class MailboxFolderRow(Base):
     """How far a folder was read: every message up to `last_uid` is stored, or is in `mailbox_gaps`."""
 

@@ -64,3 +64,17 @@ class DispositionRow(Base):
     duplicate_of: Mapped[str | None] = mapped_column(ForeignKey("messages.id"))
     reason: Mapped[str] = mapped_column(String(500))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class MessageCheckRow(Base):
+    """What was found out about where a message came from: whether its sender is proven, what marks it as spam.
+
+    Both hold verdicts alone, no address and nothing of the text.
+    """
+
+    __tablename__ = "message_checks"
+
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id"), primary_key=True)
+    trust: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    spam: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    checked_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -72,3 +72,14 @@ class SlackChannelRow(Base):
     since_ts: Mapped[str] = mapped_column(String(32))
     seen_ts: Mapped[str] = mapped_column(String(32))
     read_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class SlackContactRow(Base):
+    """The last sign of life by one way to or from Slack, and what has been wrong with it since."""
+
+    __tablename__ = "slack_contacts"
+
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    contact_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    problem: Mapped[str] = mapped_column(String(200))
+    since: Mapped[datetime] = mapped_column(UtcDateTime)

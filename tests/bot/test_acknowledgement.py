@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from threading import Barrier
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from bot.acknowledgement import answer_to
 from bot.app import App
 from bot.settings import Settings
+from bot.workflows import triage_message
 from storage.outgoing import outgoing_by_id
-from storage.tables import ConcernRow
-from tests.factories import NOW, RED_TEXT, email_bytes, message, triaged
+from storage.tables import ConcernRow, OutgoingRow
+from tests.factories import NOW, RED_TEXT, email_bytes, message, received, stored, triaged
 from triage.vocabulary import Address, Channel
 
 PERSON = {"mail_from": "susan@family.example"}
@@ -44,6 +48,10 @@ def answer(app: App, concern: ConcernRow) -> EmailMessage | None:
         pytest.param({}, {"mail_from": "noreply+7@shop.example"}, id="noreply"),
         pytest.param({}, {"mail_from": "donotreply@shop.example"}, id="donotreply"),
         pytest.param({}, {"mail_from": "bounces-9@shop.example"}, id="bounces"),
+        pytest.param({}, {"mail_from": "news-request@list.example"}, id="a-list-s-requests"),
+        pytest.param({}, {"mail_from": "owner-news@list.example"}, id="a-list-s-owner"),
+        pytest.param({}, {"mail_from": "news-bounces@list.example"}, id="a-list-s-bounces"),
+        pytest.param({"sender": Address("", "No-Reply@shop.example")}, PERSON, id="no-reply-in-from"),
         pytest.param({}, {"mail_from": "Care.Concerns@council.example"}, id="ourselves"),
         pytest.param({}, {"mail_from": "second@council.example"}, id="another-address-of-ours"),
         pytest.param({}, {"mail_from": "susan"}, id="no-domain"),
@@ -128,7 +136,9 @@ def test_the_answer_is_marked_as_automatic_and_belongs_to_the_thread(app: App) -
         {"Auto_Submitted": "auto-generated"},
         {"Precedence": "bulk"},
         {"Precedence": "list"},
+        {"Precedence": "junk"},
         {"List_Id": "<news.example>"},
+        {"List_Help": "<mailto:help@news.example>"},
         {"List_Unsubscribe": "<mailto:out@news.example>"},
     ],
 )
@@ -146,6 +156,29 @@ def test_one_person_is_answered_once_a_day(app: App) -> None:
         for hours in (0, 1, 23, 25)
     ]
     assert [found is not None for found in answers] == [True, False, False, True]
+
+
+def test_two_workers_with_mail_of_one_sender_at_once_answer_once(either_app: App) -> None:
+    """Each in a transaction of its own, neither seeing the other's answer yet."""
+    ids = [stored(either_app, received(email_bytes(f"number {number}"))) for number in range(4)]
+    together = Barrier(len(ids))
+
+    def triage(message_id: str) -> None:
+        together.wait()
+        triage_message(either_app, message_id, now=NOW)
+
+    with ThreadPoolExecutor(len(ids)) as pool:
+        list(pool.map(triage, ids))
+    with either_app.database.read() as session:
+        kinds = list(session.scalars(select(OutgoingRow.kind)))
+    assert kinds == ["acknowledgement"]
+
+
+def test_the_answer_comes_from_the_council_and_does_not_name_the_desk(app: App) -> None:
+    """A list of mails on a shared screen shows who wrote, and must not show what about."""
+    mail = answer(app, triaged(app))
+    assert mail is not None
+    assert mail["From"].addresses[0].display_name == "Example Council"
 
 
 def test_an_address_in_other_letters_is_no_fault(app: App) -> None:

@@ -343,3 +343,22 @@ def test_a_key_is_added_and_rotated_by_command(machine: Machine) -> None:
     done = machine.call("rotate-keys")
     assert done.returncode == 0
     assert "0 fields sealed again" in done.stdout
+
+
+def test_smtp_password_prints_a_hash_that_the_mail_port_takes(machine: Machine) -> None:
+    """And refuses a short one."""
+    from argon2 import PasswordHasher
+
+    result = machine.call("smtp-password", "--password", "correct horse battery")
+    assert result.returncode == 0
+    assert PasswordHasher().verify(result.stdout.strip(), "correct horse battery")
+    assert machine.call("smtp-password", "--password", "short").returncode == 2
+
+
+def test_the_right_to_reword_answers_is_given_at_the_command_line(machine: Machine) -> None:
+    """To somebody who exists."""
+    machine.prepare()
+    machine.call("add-lead", "ada@council.example", "--name", "Ada", "--password", "correct horse battery")
+    assert "may change" in machine.call("let-word-answers", "ada@council.example").stdout
+    assert "no longer" in machine.call("let-word-answers", "ada@council.example", "--no-longer").stdout
+    assert machine.call("let-word-answers", "bob@council.example").returncode == 2

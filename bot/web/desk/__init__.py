@@ -1,6 +1,17 @@
 """The pages of the desk, one file a subject, each with its templates beside it."""
 
-from bot.web.desk import by_hand, concern, concerns, decisions, health, login, providers, set_aside, themes
+from bot.web.desk import (
+    answers,
+    by_hand,
+    concern,
+    concerns,
+    decisions,
+    health,
+    login,
+    providers,
+    set_aside,
+    themes,
+)
 
 PAGES = (
     login.page,
@@ -11,5 +22,6 @@ PAGES = (
     themes.page,
     set_aside.page,
     by_hand.page,
+    answers.page,
     health.page,
 )

@@ -22,6 +22,8 @@ from desk_samples import (
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bot.web.server import WebServer, serve_web
+from storage.audit import MACHINE, Audit
+from storage.people import active_leads, let_word_answers
 from triage.vocabulary import Category, Severity
 
 ROOT = Path(__file__).parents[3]
@@ -41,6 +43,8 @@ PATHS = (
     "/themes",
     "/themes/medication",
     "/set-aside",
+    "/answers",
+    "/answers/safeguarding",
     "/health",
     "/nowhere",
 )
@@ -72,6 +76,9 @@ def desk_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]
     for number in range(60):
         add_concern(app, Sample(severity=list(Severity)[number % 3], provider=[LARCH, BRIGHTWAY][number % 2]))
     add_set_aside(app)
+    with app.database.write() as session:
+        for who in active_leads(session):
+            let_word_answers(session, who, may=True, audit=Audit(at=NOW, actor=MACHINE, action="given"))
     server = serve_web(app, host="127.0.0.1", port=0)
     yield server
     server.stop()
