@@ -12,10 +12,12 @@ from typing import Any
 from bot.answer_texts import AnswerText, text_in_force
 from bot.app import App
 from bot.email_out import compose, decide_to_send
+from bot.marking import thread_mail
 from bot.settings import Settings
 from storage.database import Session
 from storage.outgoing import OutgoingKind, one_at_a_time_to, sent_lately
 from storage.tables import ConcernRow
+from triage.belonging import without_tag
 from triage.vocabulary import Address, Category, Channel, Message
 
 _ONE_IN_HOURS = 24
@@ -63,6 +65,7 @@ def acknowledge(
         outgoing_id=outgoing_id,
         now=now,
     )
+    thread_mail(mail, app.settings, concern.reference, concern.token)
     return decide_to_send(
         app,
         session,
@@ -85,10 +88,15 @@ def answer_to(message: Message, envelope: dict[str, Any], settings: Settings) ->
     written_by = message.sender.address.lower() if message.sender is not None else ""
     if not _is_plain_address(return_path):
         return None
-    if any(_is_robot(one) or one in settings.all_own_addresses for one in (return_path, written_by) if one):
+    if any(_is_robot(one) or _is_ours(one, settings) for one in (return_path, written_by) if one):
         return None
     # RFC 3834, section 4: the answer goes to the envelope's return path, not to what a header claims.
     return Address("", return_path)
+
+
+def _is_ours(address: str, settings: Settings) -> bool:
+    own = settings.all_own_addresses
+    return address in own or without_tag(address) in own
 
 
 def _is_robot(address: str) -> bool:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from bot.app import App
 from bot.email_out import compose, decide_to_send
+from bot.marking import thread_mail
 from bot.settings import Settings
 from bot.wording import CATEGORY_WORDS, clock_time
 from storage.database import Session
@@ -39,10 +40,11 @@ takes it, and have the category given to somebody.
 """
 
 
-def alert_leads(app: App, session: Session, concern: ConcernRow, *, now: datetime) -> int:
+def alert_leads(app: App, session: Session, concern: ConcernRow, *, now: datetime, again: str = "") -> int:
     """Decide to tell every lead of the concern's category, within the transaction; returns how many.
 
     Everybody is told where nobody leads that category: an alert that reaches no one is worse than one too many.
+    Once a concern, and once more for each message named in `again`, which made it graver or wait again.
     """
     if concern.severity != Severity.RED.label:
         return 0
@@ -50,10 +52,11 @@ def alert_leads(app: App, session: Session, concern: ConcernRow, *, now: datetim
     theirs = [lead for lead in everybody if concern.category in lead.categories]
     told = 0
     for lead in theirs or everybody:
-        outgoing_id = f"alert-{concern.id}-{lead.id}"
+        outgoing_id = f"alert-{concern.id}-{lead.id}" + (f"-{again[:8]}" if again else "")
         mail = write_alert(
             app.settings, concern, lead.email, outgoing_id=outgoing_id, now=now, nobody_leads_it=not theirs
         )
+        thread_mail(mail, app.settings, concern.reference, concern.token)
         told += decide_to_send(
             app,
             session,

@@ -66,6 +66,7 @@ def decide_to_send(
         recipient=str(mail["To"]),
         content=mail.as_bytes(),
         now=now,
+        header_id=str(mail["Message-ID"]),
     )
     if added:
         queue = ALERT_QUEUE if kind is OutgoingKind.ALERT else MAIL_QUEUE

@@ -219,6 +219,20 @@ class Settings(BaseSettings):
     mail_relay_user: str = Field("", description="User at the relay, if it wants one.")
     mail_relay_password: SecretStr = Field(SecretStr(""), description="Password at the relay.")
 
+    mail_plus_addressing: bool = Field(
+        True,
+        description=(
+            "Answers to our mail go to care.concerns+TOKEN@..., by which their concern is known. "
+            "False where the mail system has no plus-addressing: the subject carries it too."
+        ),
+    )
+    belonging_days: int = Field(
+        30,
+        ge=0,
+        le=366,
+        description="A person is asked whether a message belongs to a concern not older than so many days.",
+    )
+
     opens: str = Field("09:00", description="When the desk opens on a working day, local time.")
     closes: str = Field("17:00", description="When the desk closes on a working day, local time.")
     timezone: str = Field("Europe/London", description="The council's time zone.")

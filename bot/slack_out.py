@@ -64,8 +64,11 @@ def decide_to_answer(
     )
 
 
-def alert_channel(app: App, session: Session, concern: ConcernRow, *, now: datetime) -> bool:
-    """Decide to tell the alert channel of a red concern, whatever way it came; False when there is nothing to tell."""
+def alert_channel(app: App, session: Session, concern: ConcernRow, *, now: datetime, again: str = "") -> bool:
+    """Decide to tell the alert channel of a red concern, whatever way it came; False when there is nothing to tell.
+
+    Once a concern, and once more for each message named in `again`.
+    """
     settings = app.settings
     if concern.severity != Severity.RED.label or not settings.slack_alert_channel:
         return False
@@ -76,7 +79,7 @@ def alert_channel(app: App, session: Session, concern: ConcernRow, *, now: datet
         app,
         session,
         concern,
-        outgoing_id=f"slack-alert-{concern.id}",
+        outgoing_id=f"slack-alert-{concern.id}" + (f"-{again}" if again else ""),
         kind=OutgoingKind.SLACK_ALERT,
         post={"channel": settings.slack_alert_channel, "thread_ts": "", "text": text},
         now=now,

@@ -20,8 +20,9 @@ from storage.audit import MACHINE, Audit, record
 from storage.concerns import open_concern
 from storage.database import Session
 from storage.messages import dispose, disposition_of, raw_of, save_reading
-from storage.slack import add_to_concern, claim_post, claim_thread, concern_of_thread, is_graver
+from storage.slack import claim_post, claim_thread, concern_of_thread
 from storage.tables import ConcernRow, SlackPostRow, SlackThreadRow
+from storage.threads import add_to_concern, is_graver_than
 from triage.assess import assess
 from triage.decide import decide
 from triage.errors import CannotRead
@@ -106,7 +107,7 @@ class _Settling:
 
     def _later_version(self, thread: SlackThreadRow, post: SlackPostRow, home_id: str) -> None:
         concern = concern_of_thread(self._session, post.channel, post.root_ts)
-        if concern is None or (not _is_new(concern) and is_graver(concern, self._understood.decision)):
+        if concern is None or (not _is_new(concern) and is_graver_than(concern, self._understood.decision)):
             # A person has already decided the concern as it was: what is graver now gets a look of its own.
             concern = self._open_for(thread)
             post.message_id, post.version_ts = self._message_id, self._facts.version_ts

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from bot.acknowledgement import acknowledge
 from bot.alerts import alert_leads
@@ -21,16 +20,20 @@ from bot.slack_files import FILES_JOB, SlackFiles
 from bot.slack_out import POST_JOB, SlackPoster, alert_channel
 from bot.slack_reading import read_slack
 from bot.slack_triage import triage_slack
+from bot.threads import Understood, add_to_home, find_home, suggest_homes
 from storage.audit import MACHINE, Audit
 from storage.concerns import open_concern
+from storage.database import Session
 from storage.drafts import delete_draft, idle_drafts
+from storage.erasing import erased_copy, erased_copy_in_words, link_erased_copy
 from storage.messages import copy_in_words, dispose, disposition_of, earlier_copy, raw_of, save_reading
 from storage.oversight import untriaged_before
+from storage.tables import ConcernRow
 from triage.assess import assess
 from triage.decide import decide
 from triage.errors import CannotRead
 from triage.lifecycle import Disposition
-from triage.vocabulary import Assessment, Channel, Decision, Message
+from triage.vocabulary import Channel, Message
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +80,10 @@ def triage_message(app: App, message_id: str, *, now: datetime) -> None:
             return
         raw, envelope, row = raw_of(session, app.keys, message_id)
         copy_of = earlier_copy(session, row)
+        erased = erased_copy(session, app.keys, row)
+    if erased is not None:
+        _forget_again(app, message_id, erased, now)
+        return
     if copy_of is not None:
         _link_duplicate(app, message_id, copy_of, now)
         return
@@ -89,7 +96,8 @@ def triage_message(app: App, message_id: str, *, now: datetime) -> None:
         set_aside(app, message_id, error.reason, now=now)
         return
     assessment = assess(message, register=app.register(), predictors=app.predictors())
-    _open(app, message_id, message, envelope, assessment, decide(assessment), now)
+    item = Understood(message_id, message, envelope, raw, row.received_at, assessment, decide(assessment))
+    _settle(app, item, now)
 
 
 def read_message(app: App, channel: Channel, raw: bytes) -> Message:
@@ -119,45 +127,76 @@ def _link_duplicate(app: App, message_id: str, copy_of: str, now: datetime) -> N
         dispose(session, message_id, Disposition.DUPLICATE, audit=audit, duplicate_of=copy_of)
 
 
-def _open(
-    app: App,
-    message_id: str,
-    message: Message,
-    envelope: dict[str, Any],
-    assessment: Assessment,
-    decision: Decision,
-    now: datetime,
-) -> None:
+def _forget_again(app: App, message_id: str, erased_id: str, now: datetime) -> None:
     with app.database.write() as session:
-        known = disposition_of(session, message_id)
-        if known is not None and known.kind != Disposition.SET_ASIDE:
+        if _is_settled(session, message_id):
             return
-        copy_of = copy_in_words(session, app.keys, message_id, message)
-        if copy_of is not None:
-            audit = Audit(at=now, actor=MACHINE, action="linked_duplicate", details={"duplicate_of": copy_of})
-            dispose(session, message_id, Disposition.DUPLICATE, audit=audit, duplicate_of=copy_of)
+        audit = Audit(at=now, actor=MACHINE, action="linked_erased")
+        link_erased_copy(session, app.keys, message_id, erased_id, audit=audit)
+
+
+def _is_settled(session: Session, message_id: str) -> bool:
+    known = disposition_of(session, message_id)
+    return known is not None and known.kind != Disposition.SET_ASIDE
+
+
+def _settle(app: App, item: Understood, now: datetime) -> None:
+    """Copy, further message of a concern, or a concern of its own: decided and stored in one transaction."""
+    with app.database.write() as session:
+        if _is_settled(session, item.message_id) or _is_copy(app, session, item, now):
             return
-        _, _, row = raw_of(session, app.keys, message_id)
-        save_reading(session, app.keys, message_id, message, now)
-        details = {"category": decision.category.value, "needs_review": decision.needs_review}
-        concern = open_concern(
-            session,
-            row,
-            assessment,
-            decision,
-            due_at=due_time(app, decision.severity, row.received_at),
-            audit=Audit(at=now, actor=MACHINE, action="opened", details=details),
-        )
-        dispose(
-            session,
-            message_id,
-            Disposition.CONCERN,
-            audit=Audit(at=now, actor=MACHINE, action="triaged", details={"concern": concern.reference}),
-            concern_id=concern.id,
-        )
-        acknowledge(app, session, concern, message, envelope, now=now)
+        home = find_home(app, session, item)
+        if home is not None and home.is_known:
+            add_to_home(app, session, home, item, now=now)
+            acknowledge(app, session, home.concern, item.message, item.envelope, now=now)
+            return
+        concern = _open(app, session, item, now)
+        suggest_homes(app, session, concern, home, item, now=now)
+        acknowledge(app, session, concern, item.message, item.envelope, now=now)
         alert_leads(app, session, concern, now=now)
         alert_channel(app, session, concern, now=now)
+
+
+def _is_copy(app: App, session: Session, item: Understood, now: datetime) -> bool:
+    """Link the message to one that says the same, or to what is left of one that was erased; False when none does."""
+    copy_of = copy_in_words(session, app.keys, item.message_id, item.message)
+    if copy_of is not None:
+        audit = Audit(at=now, actor=MACHINE, action="linked_duplicate", details={"duplicate_of": copy_of})
+        dispose(session, item.message_id, Disposition.DUPLICATE, audit=audit, duplicate_of=copy_of)
+        return True
+    _, _, row = raw_of(session, app.keys, item.message_id)
+    # Asked again of the bytes: somebody may have erased the first one while this one was being read.
+    erased = erased_copy(session, app.keys, row) or erased_copy_in_words(
+        session, app.keys, item.message_id, item.message
+    )
+    if erased is None:
+        return False
+    audit = Audit(at=now, actor=MACHINE, action="linked_erased")
+    link_erased_copy(session, app.keys, item.message_id, erased, audit=audit)
+    return True
+
+
+def _open(app: App, session: Session, item: Understood, now: datetime) -> ConcernRow:
+    _, _, row = raw_of(session, app.keys, item.message_id)
+    save_reading(session, app.keys, item.message_id, item.message, now)
+    decision = item.decision
+    details = {"category": decision.category.value, "needs_review": decision.needs_review}
+    concern = open_concern(
+        session,
+        row,
+        item.assessment,
+        decision,
+        due_at=due_time(app, decision.severity, row.received_at),
+        audit=Audit(at=now, actor=MACHINE, action="opened", details=details),
+    )
+    dispose(
+        session,
+        item.message_id,
+        Disposition.CONCERN,
+        audit=Audit(at=now, actor=MACHINE, action="triaged", details={"concern": concern.reference}),
+        concern_id=concern.id,
+    )
+    return concern
 
 
 def what_the_clock_brings(app: App, now: datetime) -> None:

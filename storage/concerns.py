@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,9 +24,13 @@ from storage.tables import (
     ReadingRow,
     ReferenceCounterRow,
 )
+from triage.belonging import TAG_LENGTH, TAG_LETTERS
 from triage.errors import CareConcernsError
 from triage.lifecycle import ConcernState
 from triage.vocabulary import Assessment, Category, Channel, Decision, MatchAdvice, Reason, Severity
+
+NOT_STANDING = (ConcernState.JOINED.value, ConcernState.ERASED.value)
+"""States of concerns that have no messages to look at."""
 
 
 class NoSuchConcern(CareConcernsError):
@@ -49,6 +53,7 @@ class ConcernFilter:
     opened_from: datetime | None = None
     opened_before: datetime | None = None
     categories: Sequence[str] = ()
+    everything: bool = False
 
 
 def open_concern(
@@ -66,7 +71,7 @@ def open_concern(
     concern = ConcernRow(
         id=uuid4().hex,
         reference=next_reference(session, audit.at.year),
-        token=secrets.token_urlsafe(12),
+        token=new_token(),
         channel=Channel(message.channel).value,
         opened_at=message.received_at,
         state=ConcernState.NEW.value,
@@ -86,6 +91,11 @@ def open_concern(
     add_assessment(session, concern, message.id, assessment, decision, audit.at)
     record(session, audit, f"concern:{concern.id}")
     return concern
+
+
+def new_token() -> str:
+    """A token that nobody can guess, of letters that survive every mail system."""
+    return "".join(secrets.choice(TAG_LETTERS) for _ in range(TAG_LENGTH))
 
 
 def next_reference(session: Session, year: int) -> str:
@@ -200,6 +210,12 @@ def concern_by_id(session: Session, concern_id: str) -> ConcernRow:
     return row
 
 
+def references_of(session: Session, concern_ids: Iterable[str]) -> dict[str, str]:
+    """The references of concerns by id."""
+    query = select(ConcernRow.id, ConcernRow.reference).where(ConcernRow.id.in_(set(concern_ids)))
+    return {key: reference for key, reference in session.execute(query)}
+
+
 def list_concerns(
     session: Session, wanted: ConcernFilter, *, limit: int = 50, offset: int = 0
 ) -> list[ConcernRow]:
@@ -234,6 +250,9 @@ def _narrow(query: Select[Any], wanted: ConcernFilter) -> Select[Any]:
     for column, value in exact.items():
         if value is not None:
             query = query.where(column == value)
+    if wanted.state is None and not wanted.everything:
+        # An emptied concern is counted as the one that it was joined to; an erased one has nothing to look at.
+        query = query.where(ConcernRow.state.not_in(NOT_STANDING))
     if wanted.categories:
         query = query.where(ConcernRow.category.in_(list(wanted.categories)))
     if wanted.overdue_at:

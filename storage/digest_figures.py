@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from storage.concerns import NOT_STANDING
 from storage.tables import ConcernRow, ProviderRow
 from triage.vocabulary import Theme
 
@@ -40,6 +41,7 @@ def provider_movers(
             ConcernRow.category.in_(list(categories)),
             ConcernRow.opened_at >= until - 2 * _WEEK,
             ConcernRow.opened_at < until,
+            ConcernRow.state.not_in(NOT_STANDING),
         )
         .group_by(ProviderRow.id, ProviderRow.name)
         .having(this_week > before)
@@ -57,6 +59,7 @@ def theme_counts(
         ConcernRow.category.in_(list(categories)),
         ConcernRow.opened_at >= until - 2 * _MONTH,
         ConcernRow.opened_at < until,
+        ConcernRow.state.not_in(NOT_STANDING),
     )
     now: Counter[str] = Counter()
     before: Counter[str] = Counter()

@@ -157,9 +157,9 @@ def copy_in_words(session: Session, keys: KeyRing, message_id: str, message: Mes
         )
         .order_by(ReadingRow.read_at, ReadingRow.message_id)
     )
-    said = _what_it_says(message.subject, message.text, [a.sha256 for a in message.attachments])
+    said = what_it_says(message.subject, message.text, [a.sha256 for a in message.attachments])
     for reading in session.scalars(query):
-        if _what_it_says(reading.subject, reading.text, [a["sha256"] for a in reading.attachments]) == said:
+        if what_it_says(reading.subject, reading.text, [a["sha256"] for a in reading.attachments]) == said:
             return reading.message_id
     return None
 
@@ -170,7 +170,8 @@ def _one_at_a_time(session: Session, header_id: str) -> None:
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(header_id, 0))))
 
 
-def _what_it_says(subject: str, text: str, digests: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+def what_it_says(subject: str, text: str, digests: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """What two copies of one mail have in common: the words of subject and text, the digests of files."""
     return subject.split(), text.split(), sorted(digests)
 
 

@@ -33,6 +33,7 @@ class OutgoingState(StrEnum):
     SENT = "sent"
     UNKNOWN = "unknown"
     FAILED = "failed"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def add_outgoing(
     recipient: str,
     content: bytes,
     now: datetime,
+    header_id: str | None = None,
 ) -> bool:
     """Decide to send; False, and nothing is added, when that id was decided before."""
     if session.get(OutgoingRow, outgoing_id) is not None:
@@ -69,6 +71,7 @@ def add_outgoing(
         content=keys.seal(content, place=f"outgoing.content:{outgoing_id}"),
         state=OutgoingState.WAITING.value,
         created_at=now,
+        header_id=header_id[:250] if header_id else None,
     )
     try:
         with session.begin_nested():

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, RowMapping, func, select
 from sqlalchemy.orm import Session
 
+from storage.concerns import NOT_STANDING
 from storage.tables import ConcernRow, ProviderRow
 from triage.lifecycle import ConcernState
 from triage.vocabulary import Severity, Theme
@@ -54,7 +55,11 @@ def concern_figures(session: Session, since: datetime, *, provider_id: str = "")
             ConcernRow.provider_confirmed,
             ConcernRow.state,
         )
-        .where(ConcernRow.opened_at >= since, ConcernRow.severity.is_not(None))
+        .where(
+            ConcernRow.opened_at >= since,
+            ConcernRow.severity.is_not(None),
+            ConcernRow.state.not_in(NOT_STANDING),
+        )
         .order_by(ConcernRow.opened_at.desc(), ConcernRow.reference)
     )
     if provider_id:

@@ -6,7 +6,6 @@ Every function is safe when deliveries come twice or in any order: what they mea
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +16,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.audit import MACHINE, Audit, record
-from storage.concerns import add_assessment
 from storage.encryption import KeyRing
 from storage.tables import (
     AuditRow,
@@ -29,15 +27,6 @@ from storage.tables import (
     SlackFileRow,
     SlackPostRow,
     SlackThreadRow,
-)
-from triage.vocabulary import (
-    MOST_ABUSE_TYPES,
-    MOST_THEMES,
-    Assessment,
-    Category,
-    Decision,
-    MatchAdvice,
-    Severity,
 )
 
 _REFUSED = "slack_refused"
@@ -51,6 +40,7 @@ class FileState(StrEnum):
     GONE = "gone"
     ELSEWHERE = "elsewhere"
     REFUSED = "refused"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True)
@@ -155,74 +145,6 @@ def concern_of_thread(session: Session, channel: str, root_ts: str) -> ConcernRo
     """The concern that the thread belongs to; None when there is none yet."""
     row = session.get(SlackThreadRow, (channel, root_ts))
     return session.get(ConcernRow, row.concern_id) if row is not None and row.concern_id else None
-
-
-def add_to_concern(
-    session: Session,
-    concern: ConcernRow,
-    message_id: str,
-    assessment: Assessment,
-    decision: Decision,
-    *,
-    due_at: datetime | None,
-    raise_labels: bool,
-    audit: Audit,
-) -> bool:
-    """Add a further message, or version of one, with its assessment; True when the labels were raised.
-
-    Labels go up and never down. `raise_labels` is false where a person has already decided them.
-    """
-    add_assessment(session, concern, message_id, assessment, decision, audit.at)
-    raised = raise_labels and _raise_labels(concern, assessment, decision, due_at)
-    details = {**audit.details, "message": message_id, "raised": raised}
-    record(
-        session,
-        Audit(at=audit.at, actor=audit.actor, action=audit.action, details=details),
-        f"concern:{concern.id}",
-    )
-    return raised
-
-
-def is_graver(concern: ConcernRow, decision: Decision) -> bool:
-    """Whether the decision stands for more than the concern's labels do."""
-    if decision.category.protection > Category(concern.category).protection:
-        return True
-    return decision.severity is not None and (
-        concern.severity is None or decision.severity > Severity.from_label(concern.severity)
-    )
-
-
-def _raise_labels(
-    concern: ConcernRow, assessment: Assessment, decision: Decision, due_at: datetime | None
-) -> bool:
-    before = (concern.category, concern.severity)
-    if decision.category.protection > Category(concern.category).protection:
-        concern.category, concern.redirect = decision.category.value, decision.redirect
-    if decision.severity is not None and (
-        concern.severity is None or decision.severity > Severity.from_label(concern.severity)
-    ):
-        concern.severity = decision.severity.label
-    concern.themes = _union(concern.themes, (theme.value for theme in decision.themes), MOST_THEMES)
-    kinds = (kind.value for kind in decision.abuse_types)
-    concern.abuse_types = _union(concern.abuse_types, kinds, MOST_ABUSE_TYPES)
-    concern.needs_review = concern.needs_review or decision.needs_review
-    if due_at is not None:
-        concern.due_at = min(concern.due_at, due_at) if concern.due_at is not None else due_at
-    _suggest_provider(concern, assessment)
-    return (concern.category, concern.severity) != before
-
-
-def _union(known: Iterable[str], more: Iterable[str], most: int) -> list[str]:
-    return list(dict.fromkeys([*known, *more]))[:most]
-
-
-def _suggest_provider(concern: ConcernRow, assessment: Assessment) -> None:
-    best = assessment.provider.best
-    if concern.provider_id is None and not concern.provider_confirmed:
-        if best is not None and assessment.provider.advice is MatchAdvice.SUGGEST:
-            concern.provider_id = best.provider_id
-        mention = assessment.provider.mention or (best.mention if best else "")
-        concern.provider_mention = concern.provider_mention or mention[:255]
 
 
 def note_answer(session: Session, outgoing_id: str, channel: str, ts: str, now: datetime) -> None:

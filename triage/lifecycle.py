@@ -8,11 +8,13 @@ from triage.errors import CareConcernsError
 
 
 class ConcernState(StrEnum):
-    """Where a concern stands; only a person moves it."""
+    """Where a concern stands; a person moves it on, and a further message makes it wait again."""
 
     NEW = "new"
     REVIEWED = "reviewed"
     CLOSED = "closed"
+    JOINED = "joined"
+    ERASED = "erased"
 
 
 class Disposition(StrEnum):
@@ -25,9 +27,22 @@ class Disposition(StrEnum):
 
 
 CONCERN_MOVES: dict[ConcernState, frozenset[ConcernState]] = {
-    ConcernState.NEW: frozenset({ConcernState.REVIEWED}),
-    ConcernState.REVIEWED: frozenset({ConcernState.REVIEWED, ConcernState.CLOSED}),
-    ConcernState.CLOSED: frozenset({ConcernState.REVIEWED}),
+    ConcernState.NEW: frozenset({ConcernState.REVIEWED, ConcernState.JOINED, ConcernState.ERASED}),
+    ConcernState.REVIEWED: frozenset(
+        {
+            ConcernState.NEW,
+            ConcernState.REVIEWED,
+            ConcernState.CLOSED,
+            ConcernState.JOINED,
+            ConcernState.ERASED,
+        }
+    ),
+    ConcernState.CLOSED: frozenset(
+        {ConcernState.NEW, ConcernState.REVIEWED, ConcernState.JOINED, ConcernState.ERASED}
+    ),
+    # Its messages are in another concern, and what comes for it goes there.
+    ConcernState.JOINED: frozenset({ConcernState.ERASED}),
+    ConcernState.ERASED: frozenset(),
 }
 
 # Nothing leads back to nowhere, and nothing that became a concern stops being one.
@@ -61,7 +76,7 @@ def as_mermaid() -> str:
     """Both tables as a Mermaid state diagram, for docs/states.md."""
     lines = ["stateDiagram-v2", "    [*] --> new: triage, from a message"]
     lines += [
-        f"    {before} --> {after}: a person"
+        f"    {before} --> {after}: {'a further message' if after is ConcernState.NEW else 'a person'}"
         for before, targets in CONCERN_MOVES.items()
         for after in sorted(targets)
     ]

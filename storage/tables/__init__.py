@@ -23,9 +23,11 @@ from storage.tables.slack import (
     SlackPostRow,
     SlackThreadRow,
 )
+from storage.tables.threads import AnsweredRow, LinkRow, TombstoneRow
 
 __all__ = [
     "AnswerTextRow",
+    "AnsweredRow",
     "AssessmentRow",
     "AuditRow",
     "Base",
@@ -35,6 +37,7 @@ __all__ = [
     "DraftFileRow",
     "DraftRow",
     "LeadRow",
+    "LinkRow",
     "MailboxCountRow",
     "MailboxFolderRow",
     "MailboxGapRow",
@@ -52,5 +55,6 @@ __all__ = [
     "SlackFileRow",
     "SlackPostRow",
     "SlackThreadRow",
+    "TombstoneRow",
     "WorkerRow",
 ]

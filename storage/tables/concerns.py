@@ -34,6 +34,7 @@ class ConcernRow(Base):
     provider_mention: Mapped[str] = mapped_column(String(255), default="")
     reviewed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reviewed_by: Mapped[str | None] = mapped_column(ForeignKey("leads.id"))
+    joined_to: Mapped[str | None] = mapped_column(ForeignKey("concerns.id"), index=True)
 
     __table_args__ = (
         Index("ix_concerns_state_due_at", "state", "due_at"),
@@ -43,7 +44,7 @@ class ConcernRow(Base):
 
 
 class AssessmentRow(Base):
-    """What the machine made of a message, and why; never changed, every version kept."""
+    """What the machine made of a message, and why; every version kept, and it goes where its message goes."""
 
     __tablename__ = "assessments"
 

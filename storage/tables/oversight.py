@@ -30,7 +30,7 @@ class AuditRow(Base):
 
 
 class OutgoingRow(Base):
-    """One email to send, decided once: `recipient` and `content` are sealed."""
+    """One email to send, decided once: `recipient` and `content` are sealed, `header_id` is its Message-ID."""
 
     __tablename__ = "outgoing"
 
@@ -44,6 +44,7 @@ class OutgoingRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     failure: Mapped[str] = mapped_column(String(200), default="")
+    header_id: Mapped[str | None] = mapped_column(String(250), index=True)
 
     __table_args__ = (Index("ix_outgoing_recipient_lookup_created_at", "recipient_lookup", "created_at"),)
 

@@ -22,6 +22,7 @@ class LeadRow(Base):
     categories: Mapped[list[str]] = mapped_column(Json)
     active: Mapped[bool] = mapped_column(Boolean)
     may_word_answers: Mapped[bool] = mapped_column(Boolean, default=False)
+    may_erase: Mapped[bool] = mapped_column(Boolean, default=False)
     failed_logins: Mapped[int] = mapped_column(Integer, default=0)
     locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

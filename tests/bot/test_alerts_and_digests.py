@@ -116,7 +116,7 @@ def test_an_alert_goes_to_every_lead_of_the_category_for_red_alone(app: App) -> 
     assert sorted(to for to, _, _ in alerts) == ["ada@council.example", "cid@council.example"]
     for _, subject, body in alerts:
         assert "Nobody leads" not in body
-        assert subject.startswith(f"RED: {red.reference}")
+        assert subject.startswith(f"RED: [{red.reference} {red.token}]")
         assert f"/concerns/{red.reference}" in body
         assert "20 November 2026, 5:00pm" in body
 

@@ -50,11 +50,22 @@ def test_nothing_that_became_a_concern_stops_being_one() -> None:
             check_message_move(Disposition.CONCERN, after)
 
 
-def test_nothing_leads_back_to_new_and_nothing_is_closed_unseen() -> None:
-    """A person looked, and that stays so."""
-    for before in ConcernState:
+def test_a_further_message_brings_back_what_was_decided_and_nothing_is_closed_unseen() -> None:
+    """What was joined or erased has no messages to wait with."""
+    check_move(ConcernState.REVIEWED, ConcernState.NEW)
+    check_move(ConcernState.CLOSED, ConcernState.NEW)
+    for before in (ConcernState.NEW, ConcernState.JOINED, ConcernState.ERASED):
         with pytest.raises(MoveRefused):
             check_move(before, ConcernState.NEW)
     with pytest.raises(MoveRefused):
         check_move(ConcernState.NEW, ConcernState.CLOSED)
     check_move(ConcernState.CLOSED, ConcernState.REVIEWED)
+
+
+def test_what_was_erased_stays_so() -> None:
+    """No move leads out of it, and every other state may be left for it."""
+    for after in ConcernState:
+        with pytest.raises(MoveRefused):
+            check_move(ConcernState.ERASED, after)
+    for before in set(ConcernState) - {ConcernState.ERASED}:
+        check_move(before, ConcernState.ERASED)
