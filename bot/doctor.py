@@ -13,10 +13,12 @@ from bot.imap_in import check_mailbox
 from bot.settings import Settings
 from bot.wording import CATEGORY_WORDS
 from models.artifact import read_manifest
+from storage.erasing import count_erased
 from storage.outgoing import OutgoingState, count_by_state
 from storage.oversight import conservation, live_workers
 from storage.people import active_leads, categories_nobody_leads
 from storage.register import register_stamp
+from storage.threads import count_open_links
 from triage.errors import CareConcernsError
 
 _WAITING_TOO_LONG = timedelta(minutes=5)
@@ -58,6 +60,7 @@ def _database(app: App, now: datetime) -> Iterator[Finding]:
         workers = live_workers(session, now - timedelta(seconds=app.settings.worker_silence_seconds))
         mail = count_by_state(session)
         leads = len(active_leads(session))
+        links, erased = count_open_links(session), count_erased(session)
         unled = categories_nobody_leads(session)
         providers, _ = register_stamp(session)
         mailbox = list(check_mailbox(session, app.settings, now))
@@ -78,6 +81,8 @@ def _database(app: App, now: datetime) -> Iterator[Finding]:
     yield Finding(well=failed == 0, text=f"{failed} outgoing mails failed or are in doubt")
     work = unfinished(app.database)
     yield Finding(well=work.get("ERROR", 0) == 0, text=f"unfinished work: {dict(work) or 'none'}")
+    yield Finding(well=True, text=f"{links} questions about what belongs together wait for a person")
+    yield Finding(well=True, text=f"{erased} messages were erased; their tombstones stay")
     yield Finding(well=leads > 0, text=f"{leads} leads")
     if leads and unled:
         names = ", ".join(CATEGORY_WORDS[category] for category in unled)

@@ -266,7 +266,9 @@ def _replayed(database: Database, kept: Sequence[_Kept]) -> Iterator[Replayed]:
 def _table(report: ReplayReport) -> Iterator[str]:
     found = [one.outcome for one in report.messages]
     kinds = Counter(outcome.kind for outcome in found)
-    concerns = [outcome for outcome in found if outcome.kind == Disposition.CONCERN]
+    # A concern with several messages is one: its labels are those that it had in the end.
+    by_reference = {outcome.reference: outcome for outcome in found if outcome.kind == Disposition.CONCERN}
+    concerns = list(by_reference.values())
     yield from _grid(concerns)
     yield ""
     review = sum(bool(outcome.needs_review) for outcome in concerns)
@@ -274,6 +276,7 @@ def _table(report: ReplayReport) -> Iterator[str]:
         "messages": len(found),
         "concerns opened": len(concerns),
         "of these, a person must look first": review,
+        "further messages of a concern": kinds[Disposition.CONCERN] - len(concerns),
         "duplicates linked": kinds[Disposition.DUPLICATE],
         "set aside, could not be read": kinds[Disposition.SET_ASIDE],
         "spam tray": kinds[Disposition.SPAM],

@@ -19,10 +19,11 @@ from bot.slack_reading import SlackFacts, SlackKind, facts_of, load_payload, rea
 from storage.audit import MACHINE, Audit, record
 from storage.concerns import open_concern
 from storage.database import Session
+from storage.erasing import is_erased, link_erased_copy
 from storage.messages import dispose, disposition_of, raw_of, save_reading
 from storage.slack import claim_post, claim_thread, concern_of_thread
 from storage.tables import ConcernRow, SlackPostRow, SlackThreadRow
-from storage.threads import add_to_concern, is_graver_than
+from storage.threads import add_to_concern, concern_of_message, is_graver_than
 from triage.assess import assess
 from triage.decide import decide
 from triage.errors import CannotRead
@@ -86,7 +87,9 @@ class _Settling:
             return
         thread = claim_thread(self._session, self._facts.channel, self._facts.root_ts)
         post = claim_post(self._session, self._facts.channel, self._facts.ts, self._facts.root_ts)
-        if self._facts.kind is SlackKind.DELETION:
+        if post.message_id is not None and is_erased(self._session, post.message_id):
+            self._forget(post.message_id)
+        elif self._facts.kind is SlackKind.DELETION:
             self._delete(thread, post)
         elif post.message_id is None:
             self._first_sight(thread, post)
@@ -94,6 +97,11 @@ class _Settling:
             self._later_version(thread, post, post.message_id)
         else:
             self._link(post.message_id, _EARLIER)
+
+    def _forget(self, erased_id: str) -> None:
+        """A version of what a person erased: known, counted, and nothing of it kept."""
+        audit = Audit(at=self._now, actor=MACHINE, action="linked_erased")
+        link_erased_copy(self._session, self._app.keys, self._message_id, erased_id, audit=audit)
 
     def _first_sight(self, thread: SlackThreadRow, post: SlackPostRow) -> None:
         concern = self._standing_concern(thread)
@@ -106,7 +114,8 @@ class _Settling:
         self._tell(concern, answer=post.deleted_at is None)
 
     def _later_version(self, thread: SlackThreadRow, post: SlackPostRow, home_id: str) -> None:
-        concern = concern_of_thread(self._session, post.channel, post.root_ts)
+        # A person may have split the post off its thread's concern: its versions go where it is.
+        concern = concern_of_message(self._session, home_id)
         if concern is None or (not _is_new(concern) and is_graver_than(concern, self._understood.decision)):
             # A person has already decided the concern as it was: what is graver now gets a look of its own.
             concern = self._open_for(thread)

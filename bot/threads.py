@@ -129,9 +129,9 @@ def add_to_home(app: App, session: Session, home: Home, item: Understood, *, now
             reasons=added.new_matter,
             audit=Audit(at=now, actor=MACHINE, action="link_suggested"),
         )
-    again = item.message_id if added.raised or added.waits_again else ""
-    alert_leads(app, session, concern, now=now, again=again)
-    alert_channel(app, session, concern, now=now, again=again)
+    if added.raised or added.waits_again:
+        alert_leads(app, session, concern, now=now, again=item.message_id)
+        alert_channel(app, session, concern, now=now, again=item.message_id)
 
 
 def suggest_homes(
