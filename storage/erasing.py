@@ -28,6 +28,7 @@ from storage.tables import (
     CorrectionRow,
     DispositionRow,
     LinkRow,
+    MessageCheckRow,
     MessageRow,
     OutgoingRow,
     ReadingRow,
@@ -152,7 +153,8 @@ def _empty(session: Session, keys: KeyRing, message_id: str) -> None:
         place = f"slack_files.content:{message_id}/{file.file_id}"
         file.content, file.sha256, file.size = keys.seal(b"", place=place), "", 0
         file.state = FileState.ERASED.value
-    session.execute(delete(AnsweredRow).where(AnsweredRow.message_id == message_id))
+    for table in (AnsweredRow, MessageCheckRow):
+        session.execute(delete(table).where(table.message_id == message_id))
 
 
 def _empty_concern(session: Session, keys: KeyRing, concern: ConcernRow) -> None:
