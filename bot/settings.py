@@ -97,6 +97,26 @@ class Settings(BaseSettings):
         description="Argon2 hash of that user's password; `careconcerns smtp-password` makes it.",
     )
 
+    trusted_authserv_ids: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description=(
+            "Ids (authserv-id) of your mail gateway whose Authentication-Results headers are believed, "
+            "comma-separated; `microsoft-365` for the headers without an id that Microsoft 365 writes. "
+            "Empty: nobody's are."
+        ),
+    )
+    check_senders: bool = Field(
+        False,
+        description=(
+            "Check SPF, DKIM and DMARC of mail from the mail port ourselves, in background work: "
+            "where it comes straight from its senders (MX) and no gateway is trusted."
+        ),
+    )
+    check_senders_dns: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Resolvers for that, such as 10.0.0.53 or 127.0.0.1:5353, comma-separated. Empty: the system's.",
+    )
+
     imap_host: str = Field(
         "", description="IMAP server of the mailbox that mail is fetched from. Empty: none."
     )
@@ -309,6 +329,8 @@ class Settings(BaseSettings):
         "imap_folders",
         "smtp_accept_for",
         "smtp_accept_from",
+        "trusted_authserv_ids",
+        "check_senders_dns",
         "area_towns",
         "slack_channels",
         "slack_teams",

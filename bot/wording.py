@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from triage.vocabulary import AbuseType, Category, Theme
+from triage.vocabulary import AbuseType, Category, SenderTrust, Theme, TrustVerdict
 
 CATEGORY_WORDS = {
     Category.SAFEGUARDING: "safeguarding",
@@ -28,3 +28,14 @@ def clock_time(moment: datetime, zone: ZoneInfo) -> str:
 def calendar_day(day: date) -> str:
     """A day as GOV.UK writes it: "22 November 2026"."""
     return f"{day.day} {day:%B %Y}"
+
+
+def trust_words(trust: SenderTrust | None) -> str:
+    """What people are told of a mail's sender; empty where nobody checked."""
+    if trust is None:
+        return ""
+    if trust.verdict is TrustVerdict.CONFIRMED:
+        return (
+            "The mail comes from where its sender's address says. Who sat at the keyboard nobody can check."
+        )
+    return "The sender's address could not be confirmed: treat who wrote it as unproven."

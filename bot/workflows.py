@@ -9,13 +9,15 @@ from datetime import UTC, datetime, timedelta
 from bot.acknowledgement import acknowledge
 from bot.alerts import alert_leads
 from bot.app import App
-from bot.background import FILE_QUEUE, MAIL_QUEUE, MANY_ATTEMPTS, TRIAGE_QUEUE, Job
+from bot.background import CHECK_QUEUE, FILE_QUEUE, MAIL_QUEUE, MANY_ATTEMPTS, TRIAGE_QUEUE, Job
 from bot.digests import send_due_digests
 from bot.due import due_time
 from bot.email_out import SEND_JOB, deliver, give_up
 from bot.email_parsing import parse_email_safely
 from bot.form_reading import read_by_hand, read_form
 from bot.intake import TRIAGE_JOB, triage_again
+from bot.sender_checks import SenderChecks
+from bot.sender_trust import CHECK_JOB, note_sender_trust
 from bot.slack_files import FILES_JOB, SlackFiles
 from bot.slack_out import POST_JOB, SlackPoster, alert_channel
 from bot.slack_reading import read_slack
@@ -51,6 +53,7 @@ def utc_now() -> datetime:
 def jobs(app: App, *, clock: Callable[[], datetime] = utc_now) -> list[Job]:
     """Everything a worker can be asked to do."""
     poster, files = SlackPoster(app, clock=clock), SlackFiles(app, clock=clock)
+    senders = SenderChecks(app, clock=clock)
     return [
         Job(
             TRIAGE_JOB,
@@ -69,6 +72,7 @@ def jobs(app: App, *, clock: Callable[[], datetime] = utc_now) -> list[Job]:
         ),
         Job(POST_JOB, MAIL_QUEUE, run=poster.post, give_up=poster.give_up, attempts=MANY_ATTEMPTS),
         Job(FILES_JOB, FILE_QUEUE, run=files.fetch, give_up=files.give_up),
+        Job(CHECK_JOB, CHECK_QUEUE, run=senders.check, give_up=senders.give_up),
     ]
 
 
@@ -145,6 +149,7 @@ def _settle(app: App, item: Understood, now: datetime) -> None:
     with app.database.write() as session:
         if _is_settled(session, item.message_id) or _is_copy(app, session, item, now):
             return
+        note_sender_trust(app, session, item.message_id, item.raw, item.message, item.envelope, now=now)
         home = find_home(app, session, item)
         if home is not None and home.is_known:
             add_to_home(app, session, home, item, now=now)

@@ -14,10 +14,11 @@ from uuid_utils import uuid7
 
 from storage.audit import MACHINE, Audit, record
 from storage.encryption import KeyRing
+from storage.message_checks import trust_of
 from storage.tables import AuditRow, DispositionRow, MessageRow, ReadingRow
 from triage.errors import CareConcernsError
 from triage.lifecycle import Disposition, check_message_move
-from triage.vocabulary import Address, Channel, Message
+from triage.vocabulary import Address, Channel, Message, SenderTrust
 
 
 class NoSuchMessage(CareConcernsError):
@@ -59,6 +60,7 @@ class Reading:
     auto_reply: bool
     bounce: bool
     bulk: bool
+    trust: SenderTrust | None = None
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,7 @@ def latest_reading(session: Session, keys: KeyRing, message_id: str) -> Reading 
         auto_reply=row.auto_reply,
         bounce=row.bounce,
         bulk=row.bulk,
+        trust=trust_of(session, message_id),
     )
 
 

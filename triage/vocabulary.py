@@ -121,6 +121,25 @@ class Attachment:
     content: bytes = field(default=b"", repr=False)
 
 
+class TrustVerdict(StrEnum):
+    """Whether mail really comes from the domain that its From names."""
+
+    CONFIRMED = "confirmed"
+    UNPROVEN = "unproven"
+
+
+@dataclass(frozen=True, slots=True)
+class SenderTrust:
+    """What is known of a mail's sender: a verdict, who checked, and each method's own result (RFC 8601).
+
+    It never changes a label and never keeps a message from the desk: people are told, and judge.
+    """
+
+    verdict: TrustVerdict
+    checked_by: str
+    results: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message, whatever its channel, as plain text.

@@ -91,6 +91,7 @@ class Handler:
                 "mail_from": "" if envelope.mail_from == _NULL_SENDER else envelope.mail_from,
                 "rcpt_tos": list(envelope.rcpt_tos),
                 "peer": peer_of(session),
+                "helo": str(session.host_name or "")[:255],
             },
         )
         return await self._store(received, envelope, hold)

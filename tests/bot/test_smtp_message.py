@@ -110,12 +110,18 @@ def test_addresses_and_text_may_be_of_any_script(app: App) -> None:
     mail.set_content("Mae fy mam yn ofnus iawn. 非常に心配です。", cte="8bit")
     with listening(app) as listener, smtplib.SMTP("127.0.0.1", listener.bound_port, timeout=20) as client:
         client.ehlo()
+        helo = client.local_hostname
         assert client.has_extn("8bitmime")
         assert client.has_extn("smtputf8")
         client.send_message(mail, mail_options=["BODY=8BITMIME", "SMTPUTF8"])
     assert "非常に心配です".encode() in stored(app)[0]
     assert envelopes(app) == [
-        {"mail_from": "siân@example.cymru", "rcpt_tos": ["désk@council.example"], "peer": "127.0.0.1"}
+        {
+            "mail_from": "siân@example.cymru",
+            "rcpt_tos": ["désk@council.example"],
+            "peer": "127.0.0.1",
+            "helo": helo,
+        }
     ]
 
 

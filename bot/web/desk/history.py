@@ -23,6 +23,7 @@ ACTION_WORDS = {
     "asked_again": "Asked for the message to be read again",
     "viewed_raw": "Looked at the message as it came",
     "linked_duplicate": "The message was found to be a copy",
+    "sender_checked": "It was checked whether the sender's address is theirs",
     "opened": "The concern was opened with the machine's labels",
     "confirmed": "Confirmed the labels",
     "corrected": "Corrected the labels",

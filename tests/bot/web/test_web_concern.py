@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from desk_samples import (
+    NOW,
     Sample,
     Visitor,
     add_concern,
@@ -15,8 +16,10 @@ from desk_samples import (
 
 from bot.app import App
 from storage.audit import MACHINE, Audit
+from storage.message_checks import save_trust
 from storage.register import save_register
-from triage.vocabulary import Provider
+from storage.tables import DispositionRow
+from triage.vocabulary import Provider, SenderTrust, TrustVerdict
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)> & \"quoted\" {{ 7*7 }}"
 
@@ -130,3 +133,24 @@ def test_a_concern_is_found_by_its_reference_however_it_is_typed(desk: App, ada:
     """Lower case from a phone call works."""
     reference = add_concern(desk)
     assert f"Concern {reference}" in ada.get(f"/concerns/{reference.lower()}")
+
+
+def test_an_unproven_sender_is_said_in_plain_words_on_the_card(desk: App, ada: Visitor) -> None:
+    """And the writer stays hidden; a proven one is not made much of, and where nobody checked nothing is said."""
+    reference = add_concern(desk)
+    path = f"/concerns/{reference}"
+    words = "The sender's address could not be confirmed: treat who wrote it as unproven."
+    assert "confirmed: treat" not in seen_text(ada.get(path))
+    with desk.database.write() as session:
+        message_id = session.query(DispositionRow).one().message_id
+        unproven = SenderTrust(TrustVerdict.UNPROVEN, "gateway", {"spf": "fail", "dmarc": "fail"})
+        save_trust(session, message_id, unproven, now=NOW)
+    text = seen_text(ada.get(path))
+    assert text.count(words) == 2
+    assert "your mail gateway: spf fail, dmarc fail" in text
+    assert "margaret@family.example" not in text
+    with desk.database.write() as session:
+        save_trust(session, message_id, SenderTrust(TrustVerdict.CONFIRMED, "us", {"dmarc": "pass"}), now=NOW)
+    text = seen_text(ada.get(path))
+    assert words not in text
+    assert "checked here: dmarc pass" in text
