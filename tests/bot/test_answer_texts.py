@@ -14,6 +14,7 @@ from storage.answer_texts import answer_texts, save_answer_text
 from storage.audit import Audit
 from storage.outgoing import outgoing_by_id
 from tests.factories import GREEN_TEXT, NOW, RED_TEXT, email_bytes, lead, triaged
+from triage.belonging import subject_tag
 from triage.errors import BadInput
 from triage.vocabulary import Category
 
@@ -23,14 +24,14 @@ OWN = AnswerText(
 
 
 def sent(app: App, text: str, *, sender: str = "susan@family.example") -> tuple[str, str]:
-    """Subject and body of the answer to a mail, with the reference taken out."""
+    """Subject and body of the answer to a mail, with the reference and the mark of its thread taken out."""
     concern = triaged(app, email_bytes(text, sender=sender), mail_from=sender)
     with app.database.read() as session:
         mail = outgoing_by_id(session, app.keys, f"acknowledgement-{concern.id}")
     assert mail is not None
     read = message_from_bytes(mail.content, policy=policy.default)
     return (
-        read["Subject"].replace(concern.reference, "CC"),
+        read["Subject"].replace(subject_tag(concern.reference, concern.token), "[CC]"),
         read.get_content().replace(concern.reference, "CC").strip(),
     )
 
@@ -56,11 +57,11 @@ def test_the_council_s_own_text_is_sent_for_its_category_alone(either_app: App) 
     """With the placeholders filled, and nothing else changed."""
     reworded(either_app, Category.CARE_CONCERN, OWN)
     subject, body = sent(either_app, GREEN_TEXT)
-    assert subject == "Thank you (CC)"
+    assert subject == "Thank you [CC]"
     assert body.startswith("Dear writer, CC.")
     assert "call 999" in body
     assert body.endswith("Example Council 01632 960001")
-    assert sent(either_app, RED_TEXT, sender="b@b.example")[0] == "We have received your message (CC)"
+    assert sent(either_app, RED_TEXT, sender="b@b.example")[0] == "We have received your message [CC]"
 
 
 @pytest.mark.parametrize(
