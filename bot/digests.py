@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from bot.app import App, is_bank_holiday
 from bot.email_out import compose, decide_to_send
 from bot.settings import Settings
+from bot.steps import Step, reached
 from bot.wording import CATEGORY_WORDS, THEME_WORDS, calendar_day, clock_time
 from storage.concerns import ConcernFilter, count_concerns, list_concerns
 from storage.database import Session
@@ -186,7 +187,7 @@ def _send(app: App, lead: LeadRow, day: date, now: datetime) -> bool:
     with app.database.write() as session:
         outgoing_id = _outgoing_id(lead, day)
         mail = digest_mail(app, session, lead, day, outgoing_id=outgoing_id, now=now)
-        return decide_to_send(
+        decided = decide_to_send(
             app,
             session,
             mail,
@@ -195,6 +196,9 @@ def _send(app: App, lead: LeadRow, day: date, now: datetime) -> bool:
             subject_id=f"lead:{lead.id}",
             now=now,
         )
+        reached(Step.DIGEST_WRITTEN)
+    reached(Step.DIGEST_DECIDED)
+    return decided
 
 
 def _outgoing_id(lead: LeadRow, day: date) -> str:

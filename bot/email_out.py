@@ -15,6 +15,7 @@ from pathlib import Path
 from bot.app import App
 from bot.background import ALERT_QUEUE, MAIL_QUEUE
 from bot.settings import Settings
+from bot.steps import Step, reached
 from storage.database import Session
 from storage.outgoing import (
     Outgoing,
@@ -100,6 +101,7 @@ def deliver(app: App, outgoing_id: str, *, clock: Clock) -> None:
         # A relay that is away, or that refuses us and not this mail: a person may put that right.
         _put_back(app, outgoing_id, clock, type(error).__name__)
     else:
+        reached(Step.RELAYED)
         _mark(app, outgoing_id, OutgoingState.SENT, clock)
 
 
@@ -153,4 +155,5 @@ def _to_relay(settings: Settings, mail: Outgoing) -> None:
             relay.starttls(context=tls)
         if settings.mail_relay_user:
             relay.login(settings.mail_relay_user, settings.mail_relay_password.get_secret_value())
+        reached(Step.SENDING)
         relay.sendmail(envelope_from, [mail.recipient], mail.content)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.background import TRIAGE_QUEUE, Background
+from bot.steps import Step, reached
 from storage.database import Database
 from storage.messages import Received, SealedMessage, keep_sealed, seal_message
 from triage.errors import TryAgainLater
@@ -129,6 +130,8 @@ class Intake:
             keep_sealed(session, sealed)
             ids = [one.received.message_id for one in group]
             self._background.enqueue_many(session, TRIAGE_QUEUE, TRIAGE_JOB, ids)
+            reached(Step.STORING)
+        reached(Step.STORED)
         self._store_seconds = time.monotonic() - started
 
 

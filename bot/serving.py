@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 PARTS = ("smtp", "imap", "slack", "web", "worker")
 READY = "ready"
+PART_COMMAND = (sys.executable, "-m", "bot.cli", "run-part")
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _MOST_RESTART_WAIT = 30.0
@@ -121,7 +122,7 @@ class Supervisor:
 
     def _spawn(self, name: str) -> _Part:
         process = subprocess.Popen(  # noqa: S603  our own interpreter and our own part
-            [sys.executable, "-m", "bot.cli", "run-part", name],
+            [*PART_COMMAND, name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -22,6 +22,7 @@ from bot.slack_files import FILES_JOB, SlackFiles
 from bot.slack_out import POST_JOB, SlackPoster, alert_channel
 from bot.slack_reading import read_slack
 from bot.slack_triage import triage_slack
+from bot.steps import Step, reached
 from bot.threads import Understood, add_to_home, find_home, suggest_homes
 from storage.audit import MACHINE, Audit
 from storage.concerns import open_concern
@@ -100,6 +101,7 @@ def triage_message(app: App, message_id: str, *, now: datetime) -> None:
         set_aside(app, message_id, error.reason, now=now)
         return
     assessment = assess(message, register=app.register(), predictors=app.predictors())
+    reached(Step.ASSESSED)
     item = Understood(message_id, message, envelope, raw, row.received_at, assessment, decide(assessment))
     _settle(app, item, now)
 
@@ -160,6 +162,8 @@ def _settle(app: App, item: Understood, now: datetime) -> None:
         acknowledge(app, session, concern, item.message, item.envelope, now=now)
         alert_leads(app, session, concern, now=now)
         alert_channel(app, session, concern, now=now)
+        reached(Step.OPENING)
+    reached(Step.OPENED)
 
 
 def _is_copy(app: App, session: Session, item: Understood, now: datetime) -> bool:

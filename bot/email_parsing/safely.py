@@ -22,6 +22,7 @@ from pathlib import Path
 from bot.email_parsing.child import OUT_OF_MEMORY_EXIT
 from bot.email_parsing.limits import MIB, ParseLimits
 from bot.email_parsing.wire import Broken, receive_frame, send_frame, unpack_message
+from bot.steps import Step, reached
 from triage.errors import CannotRead, TryAgainLater
 from triage.vocabulary import Channel, Message
 
@@ -77,6 +78,7 @@ class Reader:
         try:
             self._connection.settimeout(limits.wall_seconds)
             send_frame(self._connection, head, raw)
+            reached(Step.PARSING)
             answer, blob = receive_frame(self._connection, limits.wall_seconds)
             if "cannot_read" in answer:
                 raise CannotRead(str(answer["cannot_read"]))

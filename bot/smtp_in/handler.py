@@ -15,6 +15,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from bot.intake import Intake
 from bot.settings import Settings
 from bot.smtp_in.limits import BytesInFlight, Hold
+from bot.steps import Step, reached
 from storage.messages import Received
 from triage.vocabulary import Channel
 
@@ -83,6 +84,7 @@ class Handler:
         content, hold = envelope.content, envelope.hold
         if not isinstance(content, bytes) or hold is None:
             return OUR_FAULT
+        reached(Step.RECEIVED)
         received = Received(
             raw=content,
             channel=Channel.EMAIL,

@@ -15,8 +15,9 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 from bot.settings import Settings
 from bot.smtp_in.access import LogIn, may_connect
-from bot.smtp_in.handler import NO_ROOM, Handler, MailEnvelope, peer_of
+from bot.smtp_in.handler import NO_ROOM, STORED, Handler, MailEnvelope, peer_of
 from bot.smtp_in.limits import BytesInFlight, Hold
+from bot.steps import Step, reached
 
 # It writes addresses, and at times words of a message, to the log.
 logging.getLogger("mail.log").setLevel(logging.CRITICAL)
@@ -261,6 +262,8 @@ class MailSession(SMTP):
                 envelope.hold.release()
             self._set_post_data_state()
         await self.push(status)
+        if status == STORED:
+            reached(Step.ANSWERED)
 
     async def _take_message(self, envelope: MailEnvelope) -> str:
         envelope.hold = self._sessions.in_flight.hold()

@@ -69,6 +69,8 @@ def command_of(pid: int) -> list[str]:
 class Service:
     """One machine's service: started, killed and started again on the same folder and ports."""
 
+    program = CAREC
+
     def __init__(self, folder: Path, **changes: str) -> None:
         self.data_dir = folder / "var"
         self.folder = folder
@@ -99,7 +101,12 @@ class Service:
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the program to its end."""
         return subprocess.run(
-            [*CAREC, *words], env=self.env, cwd=self.folder, capture_output=True, text=True, check=False
+            [*self.program, *words],
+            env=self.env,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def add_lead(self, email: str = "ada@council.example") -> None:
@@ -112,7 +119,7 @@ class Service:
         began = time.monotonic()
         self._starts += 1
         self.process = subprocess.Popen(
-            [*CAREC, "serve", *(["--only", only] if only else [])],
+            [*self.program, "serve", *(["--only", only] if only else [])],
             env=self.env,
             cwd=self.folder,
             stdout=subprocess.PIPE,
