@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -18,7 +20,7 @@ from uuid import uuid4
 
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Serializer
 
-from storage.database import Database, Session, make_work_engine
+from storage.database import Database, Session, is_passing, make_work_engine
 from storage.oversight import forget_worker, note_heartbeat, silent_workers
 from triage.errors import CareConcernsError, TryAgainLater
 
@@ -212,6 +214,8 @@ class Worker:
         self._asking = Background(database)
         self._jobs = jobs
         self._threads = threads
+        self._in_hand = _InHand()
+        self._dropped: set[str] = set()
 
     def start(self, every_beat: Callable[[datetime], None]) -> None:
         """Begin to work; `every_beat(now)` is called every few seconds, for what the clock brings."""
@@ -228,7 +232,7 @@ class Worker:
         }
         DBOS(config=config)
         for job in self._jobs:
-            _register(job, self._later)
+            _register(job, self._later, self._in_hand)
         DBOS.launch()
         for queue in _QUEUES:
             DBOS.register_queue(
@@ -259,6 +263,7 @@ class Worker:
                 with self._database.write() as session:
                     note_heartbeat(session, self._executor_id, now)
                 self._take_over(now)
+                self._pick_up_dropped()
                 every_beat(now)
             except Exception as error:  # noqa: BLE001  the next beat tries again
                 log.warning("heartbeat failed: %s", type(error).__name__)
@@ -274,6 +279,44 @@ class Worker:
             with self._database.write() as session:
                 forget_worker(session, executor_id)
 
+    def _pick_up_dropped(self) -> None:
+        """Resume jobs that are in our hands by the engine's tables alone.
+
+        The engine lets a job fall when the database fails under its own bookkeeping, and takes it up
+        again only at the next start of the process. Seen so at two beats, it is not just about to begin.
+        """
+        mine = DBOS.list_workflows(status="PENDING", executor_id=self._executor_id, load_input=False)
+        dropped = {workflow.workflow_id for workflow in mine} - self._in_hand.ids()
+        for workflow_id in dropped & self._dropped:
+            log.warning("%s was dropped: it is done again", workflow_id)
+            DBOS.resume_workflow(workflow_id)
+        self._dropped = dropped - self._dropped
+
+
+class _InHand:
+    """The ids of the jobs that threads of this process are at."""
+
+    def __init__(self) -> None:
+        self._ids: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def hold(self, workflow_id: str) -> Iterator[None]:
+        """As long as the job is worked at."""
+        with self._lock:
+            self._ids[workflow_id] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._ids[workflow_id] -= 1
+
+    def ids(self) -> set[str]:
+        """Those of now."""
+        with self._lock:
+            self._ids = +self._ids
+            return set(self._ids)
+
 
 def _copied(row: Mapping[str, Any], stand_in: str, subject_id: str) -> dict[str, Any]:
     return {
@@ -282,7 +325,7 @@ def _copied(row: Mapping[str, Any], stand_in: str, subject_id: str) -> dict[str,
     }
 
 
-def _register(job: Job, later: Callable[[str, str, str, int, str, float], None]) -> None:
+def _register(job: Job, later: Callable[[str, str, str, int, str, float], None], in_hand: _InHand) -> None:
     @DBOS.step(name=f"{job.name}.run")
     def run(subject_id: str) -> float:
         """How long to wait for the next attempt, in seconds; 0 when it is done."""
@@ -298,11 +341,18 @@ def _register(job: Job, later: Callable[[str, str, str, int, str, float], None])
 
     @DBOS.workflow(name=job.name)
     def workflow(subject_id: str, attempt: int = 1, queue: str = job.queue) -> str:
+        with in_hand.hold(str(DBOS.workflow_id)):
+            return one_attempt(subject_id, attempt, queue)
+
+    def one_attempt(subject_id: str, attempt: int, queue: str) -> str:
         try:
             wanted = run(subject_id)
         except Exception as error:  # noqa: BLE001  whatever it was, the subject is set aside in plain sight
-            give_up(subject_id, _kind(error))
-            return "gave up"
+            if not is_passing(error):
+                give_up(subject_id, _kind(error))
+                return "gave up"
+            # The engine could not note what came of it: the job is done again, which is safe.
+            wanted = _FIRST_WAIT_SECONDS
         if not wanted:
             return "done"
         if attempt >= job.attempts:
@@ -333,6 +383,8 @@ def _guarded(job: Job, subject_id: str) -> None:
     except TryAgainLater:
         raise
     except Exception as error:  # noqa: BLE001  told apart by its kind alone
+        if is_passing(error):
+            raise TryAgainLater(f"{job.name} {subject_id}: {type(error).__name__}") from None
         # An error's own text may quote a message: only its kind and place are logged or kept.
         log.error("%s %s failed: %s at %s", job.name, subject_id, type(error).__name__, _place(error))  # noqa: TRY400
         raise BackgroundFault(type(error).__name__) from None

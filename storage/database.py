@@ -12,7 +12,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 from storage.encryption import KeyRing
@@ -138,7 +139,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def is_passing(error: Exception) -> bool:
     """Whether a database error is of the kind that goes away: locked, restarted, disk full, read-only."""
-    return isinstance(error, OperationalError)
+    return isinstance(error, OperationalError | InterfaceError | PoolTimeout)
 
 
 def ping(database: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -37,14 +38,27 @@ class PostgresServer:
         self._run([binaries() / "initdb", "-D", data, "-A", "trust", "-U", _USER, "-E", "UTF8", "--no-sync"])
         settings = {"listen_addresses": "", "unix_socket_directories": self.folder, "max_connections": 200}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        self._command = [
+            *self._as_user(),
+            "--pdeathsig",
+            "INT",
+            binaries() / "postgres",
+            "-D",
+            data,
+            *options,
+        ]
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Start the server, and wait until it answers."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*self._as_user(), "--pdeathsig", "INT", binaries() / "postgres", "-D", data, *options],
-                stdout=log,
-                stderr=log,
-                cwd="/",
-            )
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd="/")
         self._wait()
+
+    def crash(self) -> None:
+        """End it without a word to anybody who is connected; `start_again` brings back what was committed."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(30)
 
     def _as_user(self) -> list[str]:
         # PostgreSQL refuses to run as root.

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from bot.app import App
 from bot.background import ALERT_QUEUE, FILE_QUEUE, MAIL_QUEUE, TRIAGE_QUEUE, Job, Worker, unfinished
@@ -37,6 +38,9 @@ class Record:
             raise KeyError(SECRET)
         if subject_id == "later" and self.ran.count("later") < 2:
             raise TryAgainLater("message later")
+        if subject_id == "away" and self.ran.count("away") < 3:
+            kind = InterfaceError if self.ran.count("away") == 2 else OperationalError
+            raise kind("insert", {}, Exception(SECRET))
         if subject_id == "long":
             self.hold.wait(30)
 
@@ -49,6 +53,13 @@ class Record:
 def record() -> Record:
     """An empty record."""
     return Record()
+
+
+@pytest.fixture
+def quick_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that look round often, and try again soon."""
+    monkeypatch.setattr("bot.background._HEARTBEAT_SECONDS", 0.3)
+    monkeypatch.setattr("bot.background._FIRST_WAIT_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -231,3 +242,27 @@ def test_slow_files_do_not_hold_up_an_alert(app: App, record: Record) -> None:
     finally:
         held.set()
         worker.stop()
+
+
+def test_a_database_that_fails_for_a_while_costs_attempts_and_sets_nothing_aside(
+    quick_beats: None, either_app: App, worker: Worker, record: Record
+) -> None:
+    """A message must not be shown as unreadable because the disk was full when it was read."""
+    ask(either_app, "away")
+    wait_for(lambda: record.ran.count("away") == 3, what="the third attempt")
+    wait_for(lambda: not unfinished(either_app.database), what="the end of the work")
+    assert record.gave_up == []
+
+
+def test_a_job_that_the_engine_let_fall_is_done_again_without_a_restart(
+    quick_beats: None, either_app: App, worker: Worker, record: Record
+) -> None:
+    """Its tables say that this worker has it in hand, and no thread has."""
+    ask(either_app, "fell")
+    wait_for(lambda: not unfinished(either_app.database), what="the first round")
+    schema = "" if either_app.database.is_sqlite else "dbos."
+    with either_app.database.write() as session:
+        session.execute(text(f"delete from {schema}operation_outputs"))
+        session.execute(text(f"update {schema}workflow_status set status = 'PENDING', completed_at = null"))
+    wait_for(lambda: record.ran == ["fell", "fell"], what="the second round")
+    wait_for(lambda: not unfinished(either_app.database), what="the end of the work")

@@ -74,13 +74,13 @@ class Service:
     def __init__(self, folder: Path, **changes: str) -> None:
         self.data_dir = folder / "var"
         self.folder = folder
-        self.smtp_port = free_port()
+        self.smtp_port, self.web_port = free_port(), free_port()
         chosen = {
             "data_dir": str(self.data_dir),
             "demonstration": "false",
             "encoder": "false",
             "smtp_port": str(self.smtp_port),
-            "web_port": str(free_port()),
+            "web_port": str(self.web_port),
         } | changes
         self._env = {f"CARECONCERNS_{name.upper()}": value for name, value in chosen.items()}
         self.settings = Settings(
