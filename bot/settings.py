@@ -18,6 +18,7 @@ from triage.errors import BadInput
 from triage.vocabulary import WorkingHours
 
 _LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
+_SPAM_HEADERS = ("X-Spam-Flag", "X-Spam-Status", "X-MS-Exchange-Organization-SCL")
 
 
 class Settings(BaseSettings):
@@ -115,6 +116,24 @@ class Settings(BaseSettings):
     check_senders_dns: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Resolvers for that, such as 10.0.0.53 or 127.0.0.1:5353, comma-separated. Empty: the system's.",
+    )
+
+    spam_headers: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description=(
+            "Headers by which your mail gateway marks spam, comma-separated: X-Spam-Flag, X-Spam-Status, "
+            "X-MS-Exchange-Organization-SCL. What they mark, and nothing hints at a concern in, goes to the "
+            "spam tray. Empty: everything goes to the desk."
+        ),
+    )
+    spam_scl_at_least: int = Field(
+        5, ge=1, le=9, description="X-MS-Exchange-Organization-SCL from here on counts as spam."
+    )
+    spam_most_chance: float = Field(
+        0.05,
+        ge=0,
+        le=0.2,
+        description="With a higher chance of safeguarding, or of red, marked mail goes to the desk all the same.",
     )
 
     imap_host: str = Field(
@@ -331,6 +350,7 @@ class Settings(BaseSettings):
         "smtp_accept_from",
         "trusted_authserv_ids",
         "check_senders_dns",
+        "spam_headers",
         "area_towns",
         "slack_channels",
         "slack_teams",
@@ -342,6 +362,14 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("spam_headers")
+    @classmethod
+    def _known_marks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = {name.lower(): name for name in _SPAM_HEADERS}
+        if unknown := [name for name in value if name.lower() not in known]:
+            raise ValueError(f"{unknown[0]} is not one of {', '.join(_SPAM_HEADERS)}")
+        return tuple(known[name.lower()] for name in value)
 
     @field_validator("smtp_accept_from")
     @classmethod

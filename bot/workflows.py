@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.acknowledgement import acknowledge
@@ -22,6 +23,7 @@ from bot.slack_files import FILES_JOB, SlackFiles
 from bot.slack_out import POST_JOB, SlackPoster, alert_channel
 from bot.slack_reading import read_slack
 from bot.slack_triage import triage_slack
+from bot.spam_tray import RESCUE_JOB, put_in_tray
 from bot.steps import Step, reached
 from bot.threads import Understood, add_to_home, find_home, suggest_homes
 from storage.audit import MACHINE, Audit
@@ -36,7 +38,7 @@ from triage.assess import assess
 from triage.decide import decide
 from triage.errors import CannotRead
 from triage.lifecycle import Disposition
-from triage.vocabulary import Channel, Message
+from triage.vocabulary import Channel, Decision, Message
 
 log = logging.getLogger(__name__)
 
@@ -73,15 +75,23 @@ def jobs(app: App, *, clock: Callable[[], datetime] = utc_now) -> list[Job]:
         ),
         Job(POST_JOB, MAIL_QUEUE, run=poster.post, give_up=poster.give_up, attempts=MANY_ATTEMPTS),
         Job(FILES_JOB, FILE_QUEUE, run=files.fetch, give_up=files.give_up),
+        Job(
+            RESCUE_JOB,
+            TRIAGE_QUEUE,
+            run=lambda message_id: triage_message(app, message_id, now=clock(), out_of_tray=True),
+            give_up=lambda message_id, why: log.error("message %s stays in the tray: %s", message_id, why),
+        ),
         Job(CHECK_JOB, CHECK_QUEUE, run=senders.check, give_up=senders.give_up),
     ]
 
 
-def triage_message(app: App, message_id: str, *, now: datetime) -> None:
-    """Read the message, understand it and open its concern, with all that follows, in one transaction."""
+def triage_message(app: App, message_id: str, *, now: datetime, out_of_tray: bool = False) -> None:
+    """Read the message, understand it and open its concern, with all that follows, in one transaction.
+
+    `out_of_tray` where a person said that what is in the spam tray is a concern.
+    """
     with app.database.read() as session:
-        known = disposition_of(session, message_id)
-        if known is not None and known.kind != Disposition.SET_ASIDE:
+        if _is_settled(session, message_id, out_of_tray=out_of_tray):
             return
         raw, envelope, row = raw_of(session, app.keys, message_id)
         copy_of = earlier_copy(session, row)
@@ -103,7 +113,7 @@ def triage_message(app: App, message_id: str, *, now: datetime) -> None:
     assessment = assess(message, register=app.register(), predictors=app.predictors())
     reached(Step.ASSESSED)
     item = Understood(message_id, message, envelope, raw, row.received_at, assessment, decide(assessment))
-    _settle(app, item, now)
+    _settle(app, item, now, out_of_tray=out_of_tray)
 
 
 def read_message(app: App, channel: Channel, raw: bytes) -> Message:
@@ -141,15 +151,19 @@ def _forget_again(app: App, message_id: str, erased_id: str, now: datetime) -> N
         link_erased_copy(session, app.keys, message_id, erased_id, audit=audit)
 
 
-def _is_settled(session: Session, message_id: str) -> bool:
+def _is_settled(session: Session, message_id: str, *, out_of_tray: bool = False) -> bool:
     known = disposition_of(session, message_id)
+    if known is not None and known.kind == Disposition.SPAM:
+        return not out_of_tray
     return known is not None and known.kind != Disposition.SET_ASIDE
 
 
-def _settle(app: App, item: Understood, now: datetime) -> None:
-    """Copy, further message of a concern, or a concern of its own: decided and stored in one transaction."""
+def _settle(app: App, item: Understood, now: datetime, *, out_of_tray: bool = False) -> None:
+    """Copy, spam, further message of a concern, or one of its own: decided and stored in one transaction."""
     with app.database.write() as session:
-        if _is_settled(session, item.message_id) or _is_copy(app, session, item, now):
+        if _is_settled(session, item.message_id, out_of_tray=out_of_tray):
+            return
+        if not out_of_tray and _is_copy(app, session, item, now):
             return
         note_sender_trust(app, session, item.message_id, item.raw, item.message, item.envelope, now=now)
         home = find_home(app, session, item)
@@ -157,7 +171,9 @@ def _settle(app: App, item: Understood, now: datetime) -> None:
             add_to_home(app, session, home, item, now=now)
             acknowledge(app, session, home.concern, item.message, item.envelope, now=now)
             return
-        concern = _open(app, session, item, now)
+        if home is None and not out_of_tray and put_in_tray(app, session, item, now=now):
+            return
+        concern = _open(app, session, item, now, out_of_tray=out_of_tray)
         suggest_homes(app, session, concern, home, item, now=now)
         acknowledge(app, session, concern, item.message, item.envelope, now=now)
         alert_leads(app, session, concern, now=now)
@@ -185,10 +201,12 @@ def _is_copy(app: App, session: Session, item: Understood, now: datetime) -> boo
     return True
 
 
-def _open(app: App, session: Session, item: Understood, now: datetime) -> ConcernRow:
+def _open(
+    app: App, session: Session, item: Understood, now: datetime, *, out_of_tray: bool = False
+) -> ConcernRow:
     _, _, row = raw_of(session, app.keys, item.message_id)
     save_reading(session, app.keys, item.message_id, item.message, now)
-    decision = item.decision
+    decision = _wanted_by_a_person(item.decision) if out_of_tray else item.decision
     details = {"category": decision.category.value, "needs_review": decision.needs_review}
     concern = open_concern(
         session,
@@ -206,6 +224,11 @@ def _open(app: App, session: Session, item: Understood, now: datetime) -> Concer
         concern_id=concern.id,
     )
     return concern
+
+
+def _wanted_by_a_person(decision: Decision) -> Decision:
+    reasons = (*decision.review_reasons, "a person took it out of the spam tray")
+    return replace(decision, needs_review=True, review_reasons=reasons)
 
 
 def what_the_clock_brings(app: App, now: datetime) -> None:

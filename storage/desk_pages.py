@@ -81,11 +81,20 @@ def copies_of(session: Session, message_ids: Iterable[str]) -> list[MessageFacts
 
 def set_aside_page(session: Session, *, limit: int, offset: int) -> list[MessageFacts]:
     """Messages that could not be read, the latest first, with the reason."""
+    return _page_of(session, Disposition.SET_ASIDE, limit, offset)
+
+
+def spam_page(session: Session, *, limit: int, offset: int) -> list[MessageFacts]:
+    """Messages in the spam tray, the latest first, with what the gateway says against them."""
+    return _page_of(session, Disposition.SPAM, limit, offset)
+
+
+def _page_of(session: Session, kind: Disposition, limit: int, offset: int) -> list[MessageFacts]:
     return _facts(
         session,
         select(*_FACTS, DispositionRow.reason)
         .join(DispositionRow, DispositionRow.message_id == MessageRow.id)
-        .where(DispositionRow.kind == Disposition.SET_ASIDE.value)
+        .where(DispositionRow.kind == kind.value)
         .order_by(MessageRow.received_at.desc(), MessageRow.id)
         .limit(limit)
         .offset(offset),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -36,6 +37,17 @@ def trust_of(session: Session, message_id: str) -> SenderTrust | None:
     return SenderTrust(
         TrustVerdict(row.trust["verdict"]), str(row.trust["checked_by"]), dict(row.trust["results"])
     )
+
+
+def save_spam_mark(session: Session, message_id: str, mark: dict[str, Any], *, now: datetime) -> None:
+    """Keep what the gateway said against the message, `marks`, and the `hints` that outweighed it."""
+    _row(session, message_id, now).spam = mark
+
+
+def spam_mark_of(session: Session, message_id: str) -> dict[str, Any] | None:
+    """What the gateway said against the message; None where it said nothing."""
+    row = session.get(MessageCheckRow, message_id)
+    return row.spam if row is not None else None
 
 
 def _row(session: Session, message_id: str, now: datetime) -> MessageCheckRow:

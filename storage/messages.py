@@ -14,7 +14,7 @@ from uuid_utils import uuid7
 
 from storage.audit import MACHINE, Audit, record
 from storage.encryption import KeyRing
-from storage.message_checks import trust_of
+from storage.message_checks import spam_mark_of, trust_of
 from storage.tables import AuditRow, DispositionRow, MessageRow, ReadingRow
 from triage.errors import CareConcernsError
 from triage.lifecycle import Disposition, check_message_move
@@ -61,6 +61,7 @@ class Reading:
     bounce: bool
     bulk: bool
     trust: SenderTrust | None = None
+    spam: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -208,6 +209,19 @@ def save_reading(session: Session, keys: KeyRing, message_id: str, message: Mess
     )
 
 
+def was_heard_before(session: Session, keys: KeyRing, message: Message) -> bool:
+    """Whether its sender wrote a message that belongs to a concern."""
+    lookup = _sender_lookup(keys, message)
+    if lookup is None:
+        return False
+    query = (
+        select(ReadingRow.message_id)
+        .join(DispositionRow, DispositionRow.message_id == ReadingRow.message_id)
+        .where(ReadingRow.sender_lookup == lookup, DispositionRow.kind == Disposition.CONCERN.value)
+    )
+    return session.scalars(query.limit(1)).first() is not None
+
+
 def _sender_lookup(keys: KeyRing, message: Message) -> str | None:
     # Somebody who gave a name alone must not look like everybody else who did.
     return keys.lookup(message.sender.address) if message.sender and message.sender.address else None
@@ -239,6 +253,7 @@ def latest_reading(session: Session, keys: KeyRing, message_id: str) -> Reading 
         bounce=row.bounce,
         bulk=row.bulk,
         trust=trust_of(session, message_id),
+        spam=spam_mark_of(session, message_id),
     )
 
 

@@ -10,6 +10,7 @@ from bot.web.desk import (
     login,
     providers,
     set_aside,
+    spam_tray,
     themes,
 )
 
@@ -21,6 +22,7 @@ PAGES = (
     providers.page,
     themes.page,
     set_aside.page,
+    spam_tray.page,
     by_hand.page,
     answers.page,
     health.page,

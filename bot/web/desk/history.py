@@ -23,6 +23,8 @@ ACTION_WORDS = {
     "asked_again": "Asked for the message to be read again",
     "viewed_raw": "Looked at the message as it came",
     "linked_duplicate": "The message was found to be a copy",
+    "put_in_tray": "The mail gateway had marked it as spam, and it was put in the spam tray",
+    "called_a_concern": "Said that the message in the spam tray is a concern",
     "sender_checked": "It was checked whether the sender's address is theirs",
     "opened": "The concern was opened with the machine's labels",
     "confirmed": "Confirmed the labels",
