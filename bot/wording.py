@@ -39,3 +39,19 @@ def trust_words(trust: SenderTrust | None) -> str:
             "The mail comes from where its sender's address says. Who sat at the keyboard nobody can check."
         )
     return "The sender's address could not be confirmed: treat who wrote it as unproven."
+
+
+_STATUS_WORDS = {
+    "5.1": "there is no such address",
+    "5.2": "the mailbox takes no mail",
+    "5.3": "their mail system takes no mail",
+    "5.4": "their mail server cannot be reached",
+    "5.7": "their mail server refuses our mail",
+}
+
+
+def failure_words(failure: str) -> str:
+    """Why an answer did not reach its sender, with the mail system's own code."""
+    known = (words for code, words in _STATUS_WORDS.items() if f" {code}." in f" {failure}")
+    words = next(known, "")
+    return f"{failure} ({words})" if words else failure or "no reason is known"

@@ -11,6 +11,7 @@ from bot.acknowledgement import acknowledge
 from bot.alerts import alert_leads
 from bot.app import App
 from bot.background import CHECK_QUEUE, FILE_QUEUE, MAIL_QUEUE, MANY_ATTEMPTS, TRIAGE_QUEUE, Job
+from bot.bounces import tie_bounce
 from bot.digests import send_due_digests
 from bot.due import due_time
 from bot.email_out import SEND_JOB, deliver, give_up
@@ -166,6 +167,8 @@ def _settle(app: App, item: Understood, now: datetime, *, out_of_tray: bool = Fa
         if not out_of_tray and _is_copy(app, session, item, now):
             return
         note_sender_trust(app, session, item.message_id, item.raw, item.message, item.envelope, now=now)
+        if tie_bounce(app, session, item, now=now):
+            return
         home = find_home(app, session, item)
         if home is not None and home.is_known:
             add_to_home(app, session, home, item, now=now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -134,6 +135,36 @@ def sent_lately(
         OutgoingRow.created_at > now - timedelta(hours=hours),
     )
     return session.scalars(query.limit(1)).first() is not None
+
+
+def outgoing_bounced(
+    session: Session, keys: KeyRing, header_ids: Sequence[str], recipients: Sequence[str], *, since: datetime
+) -> OutgoingRow | None:
+    """The mail that a bounce is about: by its Message-ID, else the latest answer to the address since `since`."""
+    if header_ids:
+        query = select(OutgoingRow).where(OutgoingRow.header_id.in_([one[:250] for one in header_ids]))
+        if (
+            row := session.scalars(query.order_by(OutgoingRow.created_at.desc()).limit(1)).first()
+        ) is not None:
+            return row
+    if not recipients:
+        return None
+    query = select(OutgoingRow).where(
+        OutgoingRow.recipient_lookup.in_([keys.lookup(address) for address in recipients]),
+        OutgoingRow.kind == OutgoingKind.ACKNOWLEDGEMENT.value,
+        OutgoingRow.created_at > since,
+    )
+    return session.scalars(query.order_by(OutgoingRow.created_at.desc()).limit(1)).first()
+
+
+def undelivered_answers(session: Session, concern_id: str) -> list[str]:
+    """Why each answer to the concern's senders did not reach them, as it was noted."""
+    query = select(OutgoingRow.failure).where(
+        OutgoingRow.subject_id == f"concern:{concern_id}",
+        OutgoingRow.kind == OutgoingKind.ACKNOWLEDGEMENT.value,
+        OutgoingRow.state == OutgoingState.FAILED.value,
+    )
+    return list(session.scalars(query.order_by(OutgoingRow.created_at)))
 
 
 def count_by_state(session: Session) -> dict[str, int]:

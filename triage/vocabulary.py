@@ -121,6 +121,19 @@ class Attachment:
     content: bytes = field(default=b"", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """What a bounce says of a mail that was sent (RFC 3464, and older styles).
+
+    `action` is failed, delayed, delivered, relayed or expanded; `status` a code such as 5.1.1, or empty.
+    """
+
+    action: str
+    status: str = ""
+    recipients: tuple[str, ...] = ()
+    original_ids: tuple[str, ...] = ()
+
+
 class TrustVerdict(StrEnum):
     """Whether mail really comes from the domain that its From names."""
 
@@ -165,6 +178,7 @@ class Message:
     bulk: bool = False
     defects: tuple[str, ...] = ()
     original_author: Address | None = None
+    delivery: DeliveryReport | None = None
 
 
 class ReasonKind(StrEnum):

@@ -6,6 +6,7 @@ import codecs
 import re
 
 from bot.email_parsing.bodies import Contents, ContentsReader, describe_file
+from bot.email_parsing.delivery_reports import read_delivery_report
 from bot.email_parsing.headers import (
     Headers,
     first_address,
@@ -124,6 +125,7 @@ def _build(
         bulk=signs.bulk,
         defects=tuple(sorted(defects)),
         original_author=split.original_author or (None if signs.bounce else contents.enclosed_author),
+        delivery=read_delivery_report(root, root.source) if signs.bounce else None,
     )
 
 

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from triage.vocabulary import Address, Attachment, Channel, Message
+from triage.vocabulary import Address, Attachment, Channel, DeliveryReport, Message
 
 LENGTHS = struct.Struct(">II")
 MOST_FRAME_BYTES = 1024 * 1024 * 1024
@@ -93,9 +93,17 @@ def unpack_message(head: Mapping[str, Any], blob: bytes) -> Message:
             auto_reply=bool(head["auto_reply"]),
             bounce=bool(head["bounce"]),
             bulk=bool(head["bulk"]),
+            delivery=_delivery(head["delivery"]),
         )
     except (KeyError, TypeError, ValueError):
         raise Broken("a frame is no message") from None
+
+
+def _delivery(found: Mapping[str, Any] | None) -> DeliveryReport | None:
+    if not found:
+        return None
+    recipients, ids = tuple(map(str, found["recipients"])), tuple(map(str, found["original_ids"]))
+    return DeliveryReport(str(found["action"]), str(found["status"]), recipients, ids)
 
 
 def _address(found: Mapping[str, Any] | None) -> Address | None:

@@ -13,7 +13,7 @@ from flask import Flask
 from flask_login import current_user
 
 from bot.settings import Settings
-from bot.wording import ABUSE_TYPE_WORDS, CATEGORY_WORDS, THEME_WORDS, clock_time, trust_words
+from bot.wording import ABUSE_TYPE_WORDS, CATEGORY_WORDS, THEME_WORDS, clock_time, failure_words, trust_words
 
 SEVERITY_COLOURS = {"red": "red", "amber": "orange", "green": "green"}
 BAND_COLOURS = {"high": "red", "medium": "orange", "low": "grey"}
@@ -38,6 +38,7 @@ def add_words(flask: Flask, settings: Settings) -> None:
     flask.add_template_filter(lambda chance: f"{chance:.0%}", "percent")
     flask.add_template_filter(file_size, "file_size")
     flask.add_template_filter(trust_words, "trust_words")
+    flask.add_template_filter(failure_words, "failure_words")
     stamp = _assets_stamp(Path(flask.static_folder or ""))
     flask.context_processor(
         lambda: {

@@ -20,6 +20,7 @@ from storage.concerns import assessments_of, concern_by_reference
 from storage.database import Session
 from storage.desk_pages import MessageFacts, copies_of, messages_at
 from storage.messages import Reading, latest_reading
+from storage.outgoing import undelivered_answers
 from storage.people import names_of
 from storage.provider_figures import services_by_id
 from storage.tables import AssessmentRow, ConcernRow
@@ -109,6 +110,7 @@ def _context(app: App, session: Session, concern: ConcernRow, now: datetime) -> 
     details = latest.details if latest else {}
     return {
         "concern": concern,
+        "undelivered": undelivered_answers(session, concern.id),
         "latest": latest,
         "assessments": assessments,
         "messages": messages,

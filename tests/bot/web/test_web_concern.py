@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from desk_samples import (
     NOW,
@@ -15,8 +16,11 @@ from desk_samples import (
 )
 
 from bot.app import App
+from bot.web.desk.history import ACTION_WORDS
 from storage.audit import MACHINE, Audit
+from storage.concerns import concern_by_reference
 from storage.message_checks import save_trust
+from storage.outgoing import OutgoingKind, OutgoingState, add_outgoing, mark_outgoing
 from storage.register import save_register
 from storage.tables import DispositionRow
 from triage.vocabulary import Provider, SenderTrust, TrustVerdict
@@ -154,3 +158,56 @@ def test_an_unproven_sender_is_said_in_plain_words_on_the_card(desk: App, ada: V
     text = seen_text(ada.get(path))
     assert words not in text
     assert "checked here: dmarc pass" in text
+
+
+def test_a_sender_whom_our_answer_did_not_reach_is_named_so_on_the_card(desk: App, ada: Visitor) -> None:
+    """With the mail system's own code, for whoever may know another way."""
+    reference = add_concern(desk)
+    with desk.database.write() as session:
+        concern = concern_by_reference(session, reference)
+        add_outgoing(
+            session,
+            desk.keys,
+            outgoing_id=f"acknowledgement-{concern.id}",
+            kind=OutgoingKind.ACKNOWLEDGEMENT,
+            subject_id=f"concern:{concern.id}",
+            recipient="a@b.example",
+            content=b"x",
+            now=NOW,
+        )
+    assert "cannot be reached" not in seen_text(ada.get(f"/concerns/{reference}"))
+    with desk.database.write() as session:
+        failure = "it came back: 5.1.1"
+        mark_outgoing(
+            session, f"acknowledgement-{concern.id}", OutgoingState.FAILED, now=NOW, failure=failure
+        )
+    text = seen_text(ada.get(f"/concerns/{reference}"))
+    assert "The sender cannot be reached: it came back: 5.1.1 (there is no such address)" in text
+    assert "The automatic answer could not be delivered" in text
+
+
+# What never stands in the history of a concern or of a message.
+_ELSEWHERE = frozenset(
+    {
+        "answer_reworded",
+        "errors",  # what Slack calls the answer to a form
+        "lead_added",
+        "logged_in",
+        "logged_out",
+        "login_locked",
+        "mailbox_counted",
+        "mailbox_rescanned",
+        "mailbox_state",
+        "register_imported",
+        "wording_right_given",
+    }
+)
+
+
+def test_every_action_that_is_written_down_has_words_for_people() -> None:
+    """A history in the program's own names explains nothing."""
+    root = Path(__file__).parents[3]
+    sources = [path.read_text() for folder in ("bot", "storage") for path in (root / folder).rglob("*.py")]
+    named = {name for text in sources for name in re.findall(r'(?:action=|by_this_lead\()"([a-z_]+)"', text)}
+    assert len(named) > 20
+    assert sorted(named - _ELSEWHERE - set(ACTION_WORDS)) == []
