@@ -253,6 +253,33 @@ def add_lead(email: str, name: str, categories: Sequence[str], password: str) ->
         click.echo(add_person(app, email, name, categories, password, now=datetime.now(UTC)))
 
 
+@main.command()
+@click.argument("reference")
+@click.option("--because", required=True, help="Why; it is kept, so write no names.")
+@click.option("--yes", "sure", is_flag=True, help="Do not ask again.")
+def erase(reference: str, because: str, sure: bool) -> None:
+    """Erase the content of a concern for ever; a tombstone keeps it from coming back."""
+    from getpass import getuser
+
+    from bot.printing import erase_concern
+
+    if not sure:
+        click.confirm(f"Erase the content of {reference} for ever?", abort=True)
+    with _app() as app:
+        click.echo(erase_concern(app, reference, because, user=getuser(), now=datetime.now(UTC)))
+
+
+@main.command(name="let-erase")
+@click.argument("email")
+@click.option("--no-longer", is_flag=True, help="Take the right again.")
+def let_erase(email: str, no_longer: bool) -> None:
+    """Let a lead erase the content of concerns on the desk."""
+    from bot.printing import give_erasing_right
+
+    with _app() as app:
+        click.echo(give_erasing_right(app, email, may=not no_longer, now=datetime.now(UTC)))
+
+
 @main.command(name="let-word-answers")
 @click.argument("email")
 @click.option("--no-longer", is_flag=True, help="Take the right instead of giving it.")

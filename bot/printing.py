@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 
 from bot.app import App
 from bot.digests import gather, write_digest
-from storage.audit import MACHINE, Audit
-from storage.people import active_leads, add_lead, lead_by_email, let_word_answers
+from storage.audit import AT_THE_COMMAND_LINE, MACHINE, Audit
+from storage.concerns import concern_by_reference
+from storage.erasing import erase
+from storage.people import active_leads, add_lead, lead_by_email, let_erase, let_word_answers
 from storage.register import save_register
 from storage.register_import import read_register
 from triage.errors import BadInput
@@ -64,6 +66,26 @@ def add_person(
             audit=Audit(at=now, actor=MACHINE, action="lead_added"),
         )
     return f"{email} can log in"
+
+
+def give_erasing_right(app: App, email: str, *, may: bool, now: datetime) -> str:
+    """Let a lead erase the content of concerns, or no longer; BadInput when there is no such lead."""
+    with app.database.write() as session:
+        lead = lead_by_email(session, email)
+        if lead is None:
+            raise BadInput(f"there is no lead with the address {email}")
+        action = "erasing_right_given" if may else "erasing_right_taken"
+        let_erase(session, lead, may=may, audit=Audit(at=now, actor=MACHINE, action=action))
+    return f"{email} {'may' if may else 'may no longer'} erase the content of concerns"
+
+
+def erase_concern(app: App, reference: str, because: str, *, user: str, now: datetime) -> str:
+    """Erase the content of a concern's messages; BadInput without a reason or where it was erased before."""
+    with app.database.write() as session:
+        concern = concern_by_reference(session, reference, lock=True)
+        audit = Audit(at=now, actor=f"{AT_THE_COMMAND_LINE}: {user}"[:64], action="erased")
+        count = erase(session, app.keys, concern, because=because, audit=audit)
+    return f"{concern.reference}: {count} messages erased, their tombstones stay"
 
 
 def give_wording_right(app: App, email: str, *, may: bool, now: datetime) -> str:

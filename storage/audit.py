@@ -12,11 +12,15 @@ from sqlalchemy.orm import Session
 from storage.tables import AuditRow
 
 MACHINE = "careconcerns"
+AT_THE_COMMAND_LINE = "command line"
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Who did what and when; `actor` is a lead's id or MACHINE, `details` never hold a message's content."""
+    """Who did what and when; `details` never hold a message's content.
+
+    `actor` is a lead's id, MACHINE, or AT_THE_COMMAND_LINE and a user.
+    """
 
     at: datetime
     actor: str

@@ -20,6 +20,7 @@ from storage.tables import (
     ConcernRow,
     CorrectionRow,
     DispositionRow,
+    LinkRow,
     MessageRow,
     ReadingRow,
     ReferenceCounterRow,
@@ -31,6 +32,9 @@ from triage.vocabulary import Assessment, Category, Channel, Decision, MatchAdvi
 
 NOT_STANDING = (ConcernState.JOINED.value, ConcernState.ERASED.value)
 """States of concerns that have no messages to look at."""
+
+WITH_QUESTIONS = select(LinkRow.concern_id).where(LinkRow.state == "open")
+"""Concerns of which a person is asked whether a message belongs elsewhere."""
 
 
 class NoSuchConcern(CareConcernsError):
@@ -54,6 +58,7 @@ class ConcernFilter:
     opened_before: datetime | None = None
     categories: Sequence[str] = ()
     everything: bool = False
+    has_questions: bool = False
 
 
 def open_concern(
@@ -253,6 +258,8 @@ def _narrow(query: Select[Any], wanted: ConcernFilter) -> Select[Any]:
     if wanted.state is None and not wanted.everything:
         # An emptied concern is counted as the one that it was joined to; an erased one has nothing to look at.
         query = query.where(ConcernRow.state.not_in(NOT_STANDING))
+    if wanted.has_questions:
+        query = query.where(ConcernRow.id.in_(WITH_QUESTIONS))
     if wanted.categories:
         query = query.where(ConcernRow.category.in_(list(wanted.categories)))
     if wanted.overdue_at:

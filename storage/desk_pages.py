@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import Executable, func, select
 from sqlalchemy.orm import Session
 
+from storage.concerns import WITH_QUESTIONS
 from storage.tables import AuditRow, ConcernRow, CorrectionRow, DispositionRow, MessageRow
 from triage.lifecycle import ConcernState, Disposition
 
@@ -26,6 +27,7 @@ class DeskCounts:
     needs_review: int
     reviewed: int
     closed: int
+    linked: int
     everything: int
 
 
@@ -51,6 +53,7 @@ def desk_counts(session: Session, now: datetime) -> DeskCounts:
             func.count().filter(waiting, ConcernRow.needs_review).label("needs_review"),
             func.count().filter(ConcernRow.state == ConcernState.REVIEWED.value).label("reviewed"),
             func.count().filter(ConcernRow.state == ConcernState.CLOSED.value).label("closed"),
+            func.count().filter(ConcernRow.id.in_(WITH_QUESTIONS)).label("linked"),
             func.count().label("everything"),
         ).select_from(ConcernRow)
     ).one()

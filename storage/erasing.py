@@ -56,7 +56,7 @@ class Tombstone:
 def erase(session: Session, keys: KeyRing, concern: ConcernRow, *, because: str, audit: Audit) -> int:
     """Remove the content of the locked concern's messages and of their copies; returns how many messages.
 
-    BadInput without a reason, or for a concern whose messages are elsewhere. `audit` gets the reason.
+    BadInput without a reason, or for a concern whose messages are elsewhere.
     """
     reason = because.strip()
     if not reason:
@@ -75,7 +75,7 @@ def erase(session: Session, keys: KeyRing, concern: ConcernRow, *, because: str,
     family = [concern, *session.scalars(select(ConcernRow).where(ConcernRow.joined_to == concern.id))]
     for one in family:
         _empty_concern(session, keys, one)
-    details = {"messages": len(message_ids), "because": reason}
+    details = {"messages": len(message_ids)}
     record(session, Audit(audit.at, audit.actor, "erased", details), f"concern:{concern.id}")
     return len(message_ids)
 

@@ -115,6 +115,12 @@ def let_word_answers(session: Session, lead: LeadRow, *, may: bool, audit: Audit
     record(session, audit, f"lead:{lead.id}")
 
 
+def let_erase(session: Session, lead: LeadRow, *, may: bool, audit: Audit) -> None:
+    """Give the lead the right to erase the content of concerns, or take it."""
+    lead.may_erase = may
+    record(session, audit, f"lead:{lead.id}")
+
+
 def lead_by_id(session: Session, lead_id: str, *, lock: bool = False) -> LeadRow | None:
     """The active lead of that id, or None; `lock` for a change that rests on what they may do."""
     lead = session.get(LeadRow, lead_id, with_for_update=lock)

@@ -17,7 +17,13 @@ from bot.wording import ABUSE_TYPE_WORDS, CATEGORY_WORDS, THEME_WORDS, clock_tim
 
 SEVERITY_COLOURS = {"red": "red", "amber": "orange", "green": "green"}
 BAND_COLOURS = {"high": "red", "medium": "orange", "low": "grey"}
-STATE_WORDS = {"new": "waiting", "reviewed": "reviewed", "closed": "closed"}
+STATE_WORDS = {
+    "new": "waiting",
+    "reviewed": "reviewed",
+    "closed": "closed",
+    "joined": "joined",
+    "erased": "erased",
+}
 CHANNEL_WORDS = {"email": "email", "form": "web form", "slack": "Slack", "by_hand": "entered by hand"}
 
 _LABEL_WORDS: Mapping[str, str] = {

@@ -2,10 +2,12 @@
 
 from bot.web.desk import (
     answers,
+    belonging,
     by_hand,
     concern,
     concerns,
     decisions,
+    erasing,
     health,
     login,
     providers,
@@ -19,6 +21,8 @@ PAGES = (
     concerns.page,
     concern.page,
     decisions.page,
+    belonging.page,
+    erasing.page,
     providers.page,
     themes.page,
     set_aside.page,

@@ -12,18 +12,22 @@ from flask.typing import ResponseReturnValue
 from bot.app import App
 from bot.web.context import by_this_lead, the_app, utc_now
 from bot.web.desk.decision_form import DecisionForm, provider_choices, standing
-from bot.web.desk.history import history_lines
+from bot.web.desk.erasing import may_erase
+from bot.web.desk.history import history_lines, who
 from bot.web.highlight import Piece, Span, pieces
 from bot.web.showing import chance_words, is_overdue
 from storage.audit import record
-from storage.concerns import assessments_of, concern_by_reference
+from storage.concerns import NOT_STANDING, assessments_of, concern_by_reference, references_of
 from storage.database import Session
 from storage.desk_pages import MessageFacts, copies_of, messages_at
+from storage.erasing import tombstone_of
 from storage.messages import Reading, latest_reading
 from storage.outgoing import undelivered_answers
 from storage.people import names_of
 from storage.provider_figures import services_by_id
 from storage.tables import AssessmentRow, ConcernRow
+from storage.threads import LinkState, links_of
+from triage.belonging import WHY_WORDS
 from triage.lifecycle import CONCERN_MOVES, ConcernState
 from triage.vocabulary import AbuseType, Theme
 
@@ -82,6 +86,8 @@ def concern_page(
     app, now = the_app(), utc_now()
     with app.database.read() as session:
         concern = concern_by_reference(session, reference)
+        if concern.state in NOT_STANDING:
+            return _gone_page(session, concern), code
         context = _context(app, session, concern, now)
         seen = standing(session, concern)
         shown_form = form or DecisionForm.of(concern, seen)
@@ -98,6 +104,20 @@ def concern_page(
             with_sender=with_sender,
         ),
         code,
+    )
+
+
+def _gone_page(session: Session, concern: ConcernRow) -> str:
+    """What is left of a concern that was joined to another, or erased."""
+    stone = tombstone_of(session, concern.id)
+    target = references_of(session, [concern.joined_to] if concern.joined_to else [])
+    return render_template(
+        "concern_gone.html",
+        concern=concern,
+        target=target.get(concern.joined_to or "", ""),
+        stone=stone,
+        eraser=who(stone.erased_by, names_of(session, [stone.erased_by])) if stone else "",
+        history=history_lines(session, concern, []),
     )
 
 
@@ -120,6 +140,10 @@ def _context(app: App, session: Session, concern: ConcernRow, now: datetime) -> 
         "category_chances": _chances(details.get("category_probabilities", {})),
         "severity_chances": _chances(details.get("severity_probabilities", {})),
         "history": history_lines(session, concern, [message.facts.message_id for message in messages]),
+        "questions": [link for link in links_of(session, concern.id) if link.state is LinkState.OPEN],
+        "numbers": {message.facts.message_id: n for n, message in enumerate(messages, start=1)},
+        "why_words": WHY_WORDS,
+        "may_erase": may_erase(session),
         "overdue": is_overdue(concern.due_at, concern.state, now),
         "all_themes": list(Theme),
         "all_abuse_types": list(AbuseType),

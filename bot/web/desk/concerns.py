@@ -12,13 +12,14 @@ from flask.typing import ResponseReturnValue
 from bot.web.context import the_app, utc_now
 from bot.web.paging import link_with, paging
 from bot.web.showing import is_overdue
-from storage.concerns import ConcernFilter, count_concerns, list_concerns
+from storage.concerns import ConcernFilter, count_concerns, list_concerns, references_of
 from storage.database import Session
 from storage.desk_pages import DeskCounts, desk_counts
 from storage.oversight import conservation
 from storage.people import categories_nobody_leads
 from storage.provider_figures import services_by_id
 from storage.tables import ConcernRow
+from storage.threads import LinkKind, LinkShown, message_counts, open_links
 from triage.lifecycle import ConcernState
 from triage.vocabulary import Category, Severity
 
@@ -45,6 +46,7 @@ class Line:
     concern: ConcernRow
     provider_name: str
     overdue: bool
+    notes: tuple[str, ...] = ()
 
 
 _VIEWS = {
@@ -54,6 +56,7 @@ _VIEWS = {
     "needs-review": ("Needs review", "needs_review"),
     "reviewed": ("Reviewed", "reviewed"),
     "closed": ("Closed", "closed"),
+    "linked": ("May belong together", "linked"),
     "all": ("All", "everything"),
 }
 
@@ -91,14 +94,39 @@ def show() -> ResponseReturnValue:
 def as_lines(session: Session, concerns: list[ConcernRow], now: datetime) -> list[Line]:
     """The concerns as a list shows them."""
     services = services_by_id(session, [concern.provider_id for concern in concerns if concern.provider_id])
+    notes = _notes(session, concerns)
     return [
         Line(
             concern=concern,
             provider_name=services[concern.provider_id].name if concern.provider_id in services else "",
             overdue=is_overdue(concern.due_at, concern.state, now),
+            notes=notes[concern.id],
         )
         for concern in concerns
     ]
+
+
+def _notes(session: Session, concerns: list[ConcernRow]) -> dict[str, tuple[str, ...]]:
+    """What a line says of messages that belong together, by concern."""
+    ids = [concern.id for concern in concerns]
+    counts, questions = message_counts(session, ids), open_links(session, ids)
+    targets = references_of(session, [concern.joined_to for concern in concerns if concern.joined_to])
+    return {
+        concern.id: (
+            *([f"{counts[concern.id]} messages"] if counts.get(concern.id, 0) > 1 else []),
+            *([f"Joined to {targets[concern.joined_to]}"] if concern.joined_to else []),
+            *(_question(link) for link in questions.get(concern.id, [])),
+        )
+        for concern in concerns
+    }
+
+
+def _question(link: LinkShown) -> str:
+    return (
+        f"May belong to {link.other}"
+        if link.kind is not LinkKind.NEW_MATTER
+        else "A reply may be a new matter"
+    )
 
 
 def _wanted(view: str, asked: Mapping[str, str], now: datetime) -> ConcernFilter:
@@ -110,7 +138,8 @@ def _wanted(view: str, asked: Mapping[str, str], now: datetime) -> ConcernFilter
         "needs-review": ConcernFilter(state=new, needs_review=True),
         "reviewed": ConcernFilter(state=ConcernState.REVIEWED),
         "closed": ConcernFilter(state=ConcernState.CLOSED),
-        "all": ConcernFilter(),
+        "linked": ConcernFilter(has_questions=True),
+        "all": ConcernFilter(everything=True),
     }
     wanted = views[view]
     category, severity = asked.get("category", ""), asked.get("severity", "")

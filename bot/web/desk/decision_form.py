@@ -13,6 +13,7 @@ from storage.database import Session
 from storage.desk_pages import count_corrections
 from storage.provider_figures import ServiceFigure, services_by_id, services_with
 from storage.tables import AssessmentRow, ConcernRow
+from storage.threads import count_messages
 from triage.errors import BadInput
 from triage.vocabulary import MOST_ABUSE_TYPES, MOST_THEMES, AbuseType, Category, Severity, Theme
 
@@ -126,7 +127,10 @@ class DecisionForm:
 
 def standing(session: Session, concern: ConcernRow) -> str:
     """What a form carries to tell whether the concern is still as its page showed it."""
-    return f"{count_corrections(session, concern.id)}-{concern.state}"
+    seen = f"{count_corrections(session, concern.id)}-{concern.state}"
+    # Nobody confirms labels over a message that came after their page was opened.
+    messages = count_messages(session, concern.id)
+    return seen if messages < 2 else f"{seen}-{messages}"
 
 
 @dataclass(frozen=True)

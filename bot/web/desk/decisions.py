@@ -18,7 +18,10 @@ from triage.lifecycle import ConcernState, MoveRefused
 
 page = Blueprint("decisions", __name__)
 
-_TOO_LATE = "Somebody else decided while you had this page open. Nothing was saved: look at what stands now"
+_TOO_LATE = (
+    "Somebody else decided while you had this page open, or a message came."
+    " Nothing was saved: look at what stands now"
+)
 _MOVED = {ConcernState.CLOSED: ("closed", "is closed"), ConcernState.REVIEWED: ("reopened", "is open again")}
 
 

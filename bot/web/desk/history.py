@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.web.showing import label_words
-from storage.audit import MACHINE
+from storage.audit import AT_THE_COMMAND_LINE, MACHINE
 from storage.concerns import history_of
 from storage.database import Session
 from storage.desk_pages import audit_of_messages
@@ -57,7 +57,20 @@ ACTION_WORDS = {
     "closed": "Closed the concern",
     "reopened": "Opened the concern again",
     "viewed_sender": "Looked at who wrote the message",
+    "message_added": "A further message came and was added",
+    "message_edited": "A message was edited where it was written",
+    "continued": "A further message has a concern of its own",
+    "link_suggested": "The machine asked whether a message belongs elsewhere",
+    "kept_apart": "Kept it apart from the other concern",
+    "kept_here": "Kept the further message here",
+    "joined_to": "Joined this concern to another",
+    "joined_in": "Joined another concern to this one",
+    "split_off": "Split a message off into a concern of its own",
+    "split_from": "Opened for a message that was split off",
+    "erased": "Erased the content",
+    "linked_erased": "A copy of the erased message came and was not kept",
 }
+_NAMES_ANOTHER = frozenset({"joined_to", "joined_in", "split_off", "split_from", "continued"})
 _FIELD_WORDS = {
     "category": "category",
     "severity": "severity",
@@ -89,13 +102,27 @@ def history_lines(session: Session, concern: ConcernRow, message_ids: list[str])
     return [
         HistoryLine(
             at=entry.at,
-            who="The machine" if entry.actor == MACHINE else people.get(entry.actor, "A former lead"),
-            what=ACTION_WORDS.get(entry.action, label_words(entry.action).capitalize()),
+            who=who(entry.actor, people),
+            what=_what(entry),
             changes=_changes(entry, service_names),
             note=notes.get((entry.at, entry.actor), "") if entry.action in ("confirmed", "corrected") else "",
         )
         for entry in entries
     ]
+
+
+def who(actor: str, people: Mapping[str, str]) -> str:
+    """The person or program that did something, in words."""
+    if actor == MACHINE:
+        return "The machine"
+    return people.get(actor, actor if actor.startswith(AT_THE_COMMAND_LINE) else "A former lead")
+
+
+def _what(entry: AuditRow) -> str:
+    words = ACTION_WORDS.get(entry.action, label_words(entry.action).capitalize())
+    other = entry.details.get("concern") if entry.action in _NAMES_ANOTHER else None
+    raised = "; the labels were raised" if entry.details.get("raised") is True else ""
+    return f"{words}{f': {other}' if other else ''}{raised}"
 
 
 def _service_ids(corrections: list[CorrectionRow]) -> list[str]:

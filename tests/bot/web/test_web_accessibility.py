@@ -20,11 +20,17 @@ from desk_samples import (
     build_desk,
 )
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from test_web_belonging import add_further, question
 from test_web_spam_tray import add_spam
 
+from bot.app import App
 from bot.web.server import WebServer, serve_web
 from storage.audit import MACHINE, Audit
-from storage.people import active_leads, let_word_answers
+from storage.concerns import concern_by_reference, messages_of
+from storage.erasing import erase
+from storage.people import active_leads, let_erase, let_word_answers
+from storage.threads import LinkKind, join
+from triage.belonging import Why
 from triage.vocabulary import Category, Severity
 
 ROOT = Path(__file__).parents[3]
@@ -37,6 +43,10 @@ PATHS = (
     "/?view=closed",
     "/concerns/CC-2026-000001",
     "/concerns/CC-2026-000002",
+    *(f"/concerns/CC-2026-00000{number}" for number in (5, 6, 7, 9)),
+    "/concerns/CC-2026-000005/erase",
+    "/?view=linked",
+    "/?view=all",
     "/providers",
     "/providers?words=wexley",
     f"/providers/{LARCH.provider_id}",
@@ -79,6 +89,7 @@ def desk_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]
         add_concern(app, Sample(severity=list(Severity)[number % 3], provider=[LARCH, BRIGHTWAY][number % 2]))
     add_set_aside(app)
     add_spam(app)
+    _ask_and_join(app)
     with app.database.write() as session:
         for who in active_leads(session):
             let_word_answers(session, who, may=True, audit=Audit(at=NOW, actor=MACHINE, action="given"))
@@ -86,6 +97,22 @@ def desk_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]
     yield server
     server.stop()
     app.close()
+
+
+def _ask_and_join(app: App) -> None:
+    """A further message that may be a new matter, a stranger's concern, one that was joined, one that was erased."""
+    add_further(app, "CC-2026-000005", Sample(severity=Severity.RED, provider=LARCH))
+    with app.database.write() as session:
+        one, other = (concern_by_reference(session, f"CC-2026-00000{number}") for number in (5, 6))
+        [message] = messages_of(session, other.id)
+        question(app, session, LinkKind.STRANGER, message.id, other.id, one.id, (Why.STRANGER_ANSWERS_US,))
+        audit = Audit(NOW, MACHINE, "joined_to")
+        gone, target = (concern_by_reference(session, f"CC-2026-00000{number}") for number in (7, 8))
+        join(session, gone, target, due_for=lambda _: NOW, audit=audit)
+        erased = concern_by_reference(session, "CC-2026-000009")
+        erase(session, app.keys, erased, because="by mistake", audit=audit)
+        for who in active_leads(session):
+            let_erase(session, who, may=True, audit=audit)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +146,7 @@ def _log_in(page: Page) -> None:
 
 
 def _violations(page: Page) -> list[str]:
+    page.wait_for_load_state("load")
     # Evaluated by the browser's own tooling: the content policy would refuse a script element.
     page.evaluate(AXE.read_text())
     found: dict[str, Any] = page.evaluate(
