@@ -72,9 +72,14 @@ def python_codec(declared: str) -> str | None:
     asked = UNKNOWN_TO_PYTHON.get(asked, asked)
     try:
         name = codecs.lookup(asked).name
-        b"".decode(name)
+        # A letter, as Python looks up no codec for nothing. LookupError also for codecs that give no
+        # text from bytes, such as base64 and rot13.
+        b"a".decode(name)
+    except UnicodeError:
+        # Wide charsets need more than one byte.
+        pass
     except (LookupError, ValueError):
-        # ValueError: a NUL in the name. LookupError also for codecs that give bytes, such as base64.
+        # ValueError: a NUL in the name.
         return None
     return None if name in REFUSED else MEANT.get(name, name)
 
