@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from bot.app import App, build_app, model_folder
 from bot.background import unfinished
-from bot.imap_in import check_mailbox
+from bot.liveness import Level, signs_of_life
 from bot.settings import Settings
 from bot.wording import CATEGORY_WORDS
 from models.artifact import read_manifest
 from storage.erasing import count_erased
 from storage.outgoing import OutgoingState, count_by_state
-from storage.oversight import conservation, live_workers
+from storage.oversight import conservation
 from storage.people import active_leads, categories_nobody_leads
 from storage.register import register_stamp
 from storage.threads import count_open_links
 from triage.errors import CareConcernsError
-
-_WAITING_TOO_LONG = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -57,13 +55,12 @@ def _model(settings: Settings) -> Finding:
 def _database(app: App, now: datetime) -> Iterator[Finding]:
     with app.database.read() as session:
         accounts = conservation(session)
-        workers = live_workers(session, now - timedelta(seconds=app.settings.worker_silence_seconds))
+        signs = signs_of_life(session, app.settings, now)
         mail = count_by_state(session)
         leads = len(active_leads(session))
         links, erased = count_open_links(session), count_erased(session)
         unled = categories_nobody_leads(session)
         providers, _ = register_stamp(session)
-        mailbox = list(check_mailbox(session, app.settings, now))
     yield Finding(
         well=accounts.holds,
         text=(
@@ -71,12 +68,9 @@ def _database(app: App, now: datetime) -> Iterator[Finding]:
             f" + {accounts.set_aside} set aside + {accounts.spam} spam + {accounts.waiting} waiting"
         ),
     )
-    oldest = accounts.oldest_waiting_at
-    stuck = oldest is not None and now - oldest > _WAITING_TOO_LONG
-    yield Finding(well=not stuck, text=f"{accounts.waiting} messages wait for triage")
+    for sign in signs:
+        yield Finding(well=sign.level is Level.GREEN, text=sign.text)
     yield Finding(well=accounts.set_aside == 0, text=f"{accounts.set_aside} messages could not be read")
-    yield Finding(well=bool(workers), text=f"{len(workers)} workers alive")
-    yield from (Finding(well=well, text=text) for well, text in mailbox)
     failed = mail.get(OutgoingState.FAILED, 0) + mail.get(OutgoingState.UNKNOWN, 0)
     yield Finding(well=failed == 0, text=f"{failed} outgoing mails failed or are in doubt")
     work = unfinished(app.database)

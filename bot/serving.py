@@ -15,11 +15,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from bot.app import build_app
+from bot.app import App, build_app
 from bot.background import Worker
+from bot.liveness import PART_SILENCE, SIGN_SECONDS
+from bot.pulse import PulseSender
 from bot.settings import Settings
 from bot.smtp_in import Listener
+from storage.signs import note_sign
 from triage.errors import BadInput
 
 log = logging.getLogger(__name__)
@@ -167,12 +171,26 @@ def _say_ready(address: str) -> None:
     print(f"{READY} {address}", flush=True)  # noqa: T201  the supervisor waits for this line
 
 
+def _show_life(app: App, name: str, stop: threading.Event) -> None:
+    """Until told to stop, note every while that this part is there."""
+    while not stop.is_set():
+        try:
+            with app.database.write() as session:
+                note_sign(session, name, datetime.now(UTC), silence=PART_SILENCE)
+        except Exception as error:  # noqa: BLE001  the silence itself is what the desk shows
+            log.warning("no sign of life: %s", type(error).__name__)
+        stop.wait(SIGN_SECONDS)
+
+
 def _run_smtp(_name: str, settings: Settings, stop: threading.Event) -> None:
     app = build_app(settings)
     listener = Listener(app.intake, settings)
     listener.start()
     _say_ready(f"{settings.smtp_host}:{listener.bound_port}")
-    stop.wait()
+    pulse = PulseSender(app, listener.bound_port)
+    pulse.start()
+    _show_life(app, "smtp", stop)
+    pulse.stop()
     listener.stop()
     app.close()
 
@@ -195,7 +213,7 @@ def _run_web(_name: str, settings: Settings, stop: threading.Event) -> None:
     app = build_app(settings)
     server = serve_web(app, host=settings.web_host, port=settings.web_port)
     _say_ready(f"{settings.web_host}:{server.port}")
-    stop.wait()
+    _show_life(app, "web", stop)
     server.stop()
     app.close()
 

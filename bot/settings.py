@@ -340,6 +340,12 @@ class Settings(BaseSettings):
         "https://slack.com/api/", description="Where Slack's Web API is; another one is for tests alone."
     )
 
+    pulse_minutes: int = Field(
+        5,
+        ge=0,
+        le=1440,
+        description="So often a mail of our own goes the whole way, to show that it is open. 0: never.",
+    )
     parse_seconds: float = Field(20, gt=0, description="Longest time to read one message.")
     parse_megabytes: int = Field(1024, ge=128, description="Most memory to read one message.")
 

@@ -18,6 +18,7 @@ from bot.email_out import SEND_JOB, deliver, give_up
 from bot.email_parsing import parse_email_safely
 from bot.form_reading import read_by_hand, read_form
 from bot.intake import TRIAGE_JOB, triage_again
+from bot.pulse import finish_pulse, is_pulse
 from bot.sender_checks import SenderChecks
 from bot.sender_trust import CHECK_JOB, note_sender_trust
 from bot.slack_files import FILES_JOB, SlackFiles
@@ -113,6 +114,9 @@ def triage_message(app: App, message_id: str, *, now: datetime, out_of_tray: boo
         return
     assessment = assess(message, register=app.register(), predictors=app.predictors())
     reached(Step.ASSESSED)
+    if is_pulse(app.keys, raw):
+        finish_pulse(app, message_id, now=now)
+        return
     item = Understood(message_id, message, envelope, raw, row.received_at, assessment, decide(assessment))
     _settle(app, item, now, out_of_tray=out_of_tray)
 

@@ -12,7 +12,7 @@ from storage.tables.mailboxes import (
     MailboxRow,
 )
 from storage.tables.messages import DispositionRow, MessageCheckRow, MessageRow, ReadingRow
-from storage.tables.oversight import AuditRow, OutgoingRow, WorkerRow
+from storage.tables.oversight import AuditRow, OutgoingRow, SignRow, WorkerRow
 from storage.tables.people import LeadRow
 from storage.tables.providers import ProviderRow
 from storage.tables.slack import (
@@ -49,6 +49,7 @@ __all__ = [
     "ProviderRow",
     "ReadingRow",
     "ReferenceCounterRow",
+    "SignRow",
     "SlackAnswerRow",
     "SlackChannelRow",
     "SlackContactRow",

@@ -57,3 +57,13 @@ class WorkerRow(Base):
     executor_id: Mapped[str] = mapped_column(String(80), primary_key=True)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class SignRow(Base):
+    """The last sign of life of one thing, such as "smtp" or "pulse"; `since` is that of an unbroken row of them."""
+
+    __tablename__ = "signs"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)

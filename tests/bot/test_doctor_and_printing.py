@@ -62,7 +62,7 @@ def test_each_thing_that_is_wrong_is_found(healthy: App) -> None:
         ).one()
         mark_outgoing(session, f"acknowledgement-{concern_id}", OutgoingState.UNKNOWN, now=NOW)
     found = wrong(healthy)
-    assert "1 messages wait for triage" in found
+    assert "1 messages wait for triage, the oldest came 60 minutes ago" in found
     assert "1 messages could not be read" in found
     assert "1 outgoing mails failed or are in doubt" in found
     assert len(found) == 3

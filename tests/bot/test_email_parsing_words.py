@@ -71,6 +71,13 @@ def test_codecs_that_are_no_charsets_are_refused(declared: str) -> None:
     assert message.text == "She fell \\u0041."
 
 
+@pytest.mark.parametrize("declared", ["base64", "rot13", "hex", "zlib", "uu", "quopri", "bz2"])
+def test_a_codec_that_is_no_charset_does_not_bring_the_reader_down(declared: str) -> None:
+    """Found by fuzzing: with a letter beyond ASCII, Python's refusal came late, and the mail was set aside."""
+    message = parse_email(mail("She fell – twice.".encode(), content_type=f"text/plain; charset={declared}"))
+    assert message.text == "She fell – twice."
+
+
 def test_a_damaged_byte_does_not_turn_the_rest_into_nonsense() -> None:
     """UTF-8 that lost a byte is still UTF-8."""
     damaged = ENGLISH.encode()[:-4] + b"\x80" + "… né".encode()

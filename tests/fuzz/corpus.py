@@ -16,7 +16,8 @@ TEXT = "She fell on Sunday at Rose Court and nobody came. Ring 01632 960123."
 HTML = f"<html><body><table><tr><td>{TEXT}</td></tr></table><blockquote>old</blockquote></body></html>"
 CALENDAR = (
     "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nSUMMARY:Review of care\r\n"
-    "DESCRIPTION;LANGUAGE=en:She fell\\, twice\r\nDTSTART;TZID=London:20261102T100000\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    "DESCRIPTION;LANGUAGE=en:She fell\\, twice\r\nDTSTART;TZID=London:20261102T100000\r\n"
+    "END:VEVENT\r\nEND:VCALENDAR\r\n"
 )
 BOUNCE = (
     "Reporting-MTA: dns; relay.example\r\n\r\nFinal-Recipient: rfc822; susan@family.example\r\n"
@@ -70,14 +71,18 @@ def seeds() -> tuple[bytes, ...]:
         multipart("mixed", part(TEXT), attached(b"%PDF-1.4 1 0 obj", "application/pdf", "a.pdf")),
         multipart("mixed", part(TEXT), part(inner, "message/rfc822")),
         multipart("mixed", nested("related", nested("alternative", part(TEXT), boundary="b3")), closed=False),
-        multipart("report", part("Undelivered"), part(BOUNCE, "message/delivery-status"), part(inner, "message/rfc822")),
+        multipart(
+            "report", part("Undelivered"), part(BOUNCE, "message/delivery-status"), part(inner, "message/rfc822")
+        ),
         multipart("mixed", attached(winmail, "application/ms-tnef", "winmail.dat")),
         multipart("mixed", attached(msg_file("s", "A", "a@b.example", TEXT, {"f": b"x"}), "application/x", "a.msg")),
         multipart("mixed", part(CALENDAR, "text/calendar; method=REQUEST")),
         multipart("mixed", attached(_zip("a.txt", b"0" * 2000), "application/zip", "a.zip")),
         multipart("mixed", attached(gzip.compress(b"0" * 2000), "application/gzip", "a.gz")),
         multipart("signed", part(TEXT), attached(b"\x30\x82\x01\x00", "application/pkcs7-signature", "smime.p7s")),
-        mail(base64.encodebytes(b"\x30\x82\x01\x00" * 9), content_type="application/pkcs7-mime; smime-type=signed-data"),
+        mail(
+            base64.encodebytes(b"\x30\x82\x01\x00" * 9), content_type="application/pkcs7-mime; smime-type=signed-data"
+        ),
         mail(TEXT, content_type="text/plain; name*0*=utf-8''%E2%80; name*1*=%99.txt", auto_submitted="auto-replied"),
         mail(TEXT, list_id="<a.b>", precedence="bulk", in_reply_to="<1@x> <2@x>", references="<3@x>"),
         msg_file("Rose Court", "Susan", "susan@family.example", TEXT, {"note.txt": b"She fell"}),

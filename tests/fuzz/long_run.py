@@ -31,7 +31,10 @@ def fuzz(minutes: float, seed: int, folder: Path) -> int:
                 print(f"{place}: {path}", flush=True)
         slowest = max(slowest, time.process_time() - started)
         tried, seed = tried + 1, seed + 1
-    print(f"{tried} mails from seed {began}: {read} read, {tried - read - found.total()} cannot be read, ", end="")
+    print(
+        f"{tried} mails from seed {began}: {read} read, {tried - read - found.total()} cannot be read, ",
+        end="",
+    )
     print(f"{found.total()} failures at {len(found)} places; the slowest took {slowest:.2f} s")
     return len(found)
 

@@ -79,6 +79,7 @@ class Service:
             "data_dir": str(self.data_dir),
             "demonstration": "false",
             "encoder": "false",
+            "pulse_minutes": "0",
             "smtp_port": str(self.smtp_port),
             "web_port": str(self.web_port),
         } | changes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -44,8 +45,28 @@ def main() -> int:
             "--database", choices=DATABASES, action="append", help="on this one alone; repeat"
         )
         options.add_argument("--step", choices=PLACES, action="append", help="at this step alone; repeat")
+    law = what.add_parser(
+        "law", help="random mixes of channels, copies, junk and faults: does it all add up?"
+    )
+    fuzz = what.add_parser("fuzz", help="mutated mail: is it read, or said to be unreadable?")
+    for options in (law, fuzz):
+        options.add_argument("--minutes", type=float, default=5)
+        options.add_argument("--seed", type=int, default=int(time.time()), help="where to begin")
+    fuzz.add_argument("--findings", type=Path, default=Path("findings"), help="folder for mails that fail")
     chosen = asked.parse_args()
-    return _kills(chosen)
+    return {"law": _law, "fuzz": _fuzz}.get(chosen.what, _kills)(chosen)
+
+
+def _law(chosen: argparse.Namespace) -> int:
+    from tests.soak.law import try_mixes
+
+    return try_mixes(chosen.minutes, chosen.seed)
+
+
+def _fuzz(chosen: argparse.Namespace) -> int:
+    from tests.fuzz.long_run import fuzz
+
+    return 1 if fuzz(chosen.minutes, chosen.seed, chosen.findings) else 0
 
 
 def _kills(chosen: argparse.Namespace) -> int:

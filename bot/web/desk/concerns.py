@@ -9,6 +9,7 @@ from datetime import datetime
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
+from bot.liveness import signs_of_life
 from bot.web.context import the_app, utc_now
 from bot.web.paging import link_with, paging
 from bot.web.showing import is_overdue
@@ -75,6 +76,7 @@ def show() -> ResponseReturnValue:
             "lines": as_lines(session, found, now),
             "views": _views(desk_counts(session, now), view),
             "outside": conservation(session),
+            "late": [sign for sign in signs_of_life(session, the_app().settings, now) if sign.level],
             "unled": categories_nobody_leads(session),
             "provider": provider.get(wanted.provider_id),
         }

@@ -8,6 +8,7 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from bot.background import unfinished
+from bot.liveness import signs_of_life
 from bot.web.context import the_app, utc_now
 from storage.database import ping
 from storage.outgoing import OutgoingState, count_by_state
@@ -51,6 +52,7 @@ def show() -> ResponseReturnValue:
             "messages": conservation(session),
             "workers": live_workers(session, now - silence),
             "mail": count_by_state(session),
+            "signs": signs_of_life(session, app.settings, now),
         }
     return render_template(
         "health.html",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from desk_samples import Visitor, add_concern, add_set_aside, seen_text
@@ -13,6 +14,7 @@ from bot.background import unfinished
 from bot.web.context import utc_now
 from storage.audit import MACHINE
 from storage.oversight import note_heartbeat
+from storage.signs import note_sign
 from storage.tables import AuditRow, DispositionRow
 
 
@@ -109,3 +111,18 @@ def test_health_warns_when_no_worker_is_alive(desk: App, ada: Visitor) -> None:
     text = seen_text(ada.get("/health"))
     assert "No worker is alive" not in text
     assert "desk-1: last sign of life" in text
+
+
+def test_desk_and_health_page_say_what_is_late(desk: App, ada: Visitor) -> None:
+    """A pulse that did not come through, on the page that everybody looks at; nothing when all is well."""
+    with desk.database.write() as session:
+        note_heartbeat(session, "desk-1", utc_now())
+    assert "Something is late" not in seen_text(ada.get("/"))
+    with desk.database.write() as session:
+        note_sign(session, "smtp", utc_now() - timedelta(hours=1), silence=timedelta(minutes=5))
+        note_sign(session, "pulse", utc_now() - timedelta(hours=1), silence=timedelta(minutes=5))
+    assert "Something is late, so messages may be missing here: last pulse" in seen_text(ada.get("/"))
+    assert re.search(
+        r"Broken Last pulse through the whole way: 60 minutes ago", seen_text(ada.get("/health"))
+    )
+    assert re.search(r"Well 1 workers alive", seen_text(ada.get("/health")))
