@@ -18,7 +18,7 @@ from email.policy import SMTP as SMTP_POLICY
 
 from bot.app import App
 from storage.encryption import KeyRing
-from storage.messages import Received, disposition_of
+from storage.messages import Received
 from storage.signs import PULSE, note_sign, take_out_pulse
 from triage.vocabulary import Channel
 
@@ -60,8 +60,6 @@ def finish_pulse(app: App, message_id: str, *, now: datetime) -> None:
     """Note that it came through, and take it out, in one transaction."""
     silence = 2 * timedelta(minutes=app.settings.pulse_minutes or 1)
     with app.database.write() as session:
-        if disposition_of(session, message_id) is not None:
-            return
         note_sign(session, PULSE, now, silence=silence)
         take_out_pulse(session, message_id)
 

@@ -33,7 +33,15 @@ from storage.concerns import open_concern
 from storage.database import Session
 from storage.drafts import delete_draft, idle_drafts
 from storage.erasing import erased_copy, erased_copy_in_words, link_erased_copy
-from storage.messages import copy_in_words, dispose, disposition_of, earlier_copy, raw_of, save_reading
+from storage.messages import (
+    NoSuchMessage,
+    copy_in_words,
+    dispose,
+    disposition_of,
+    earlier_copy,
+    raw_of,
+    save_reading,
+)
 from storage.oversight import untriaged_before
 from storage.tables import ConcernRow
 from triage.assess import assess
@@ -95,7 +103,11 @@ def triage_message(app: App, message_id: str, *, now: datetime, out_of_tray: boo
     with app.database.read() as session:
         if _is_settled(session, message_id, out_of_tray=out_of_tray):
             return
-        raw, envelope, row = raw_of(session, app.keys, message_id)
+        try:
+            raw, envelope, row = raw_of(session, app.keys, message_id)
+        except NoSuchMessage:
+            # A pulse that had come through when the worker was killed: nothing else is ever taken out.
+            return
         copy_of = earlier_copy(session, row)
         erased = erased_copy(session, app.keys, row)
     if erased is not None:

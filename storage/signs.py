@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from storage.tables import AuditRow, MessageRow, SignRow
+from storage.tables import AuditRow, DispositionRow, MessageRow, SignRow
 
 PULSE = "pulse"
 
@@ -36,4 +36,6 @@ def take_out_pulse(session: Session, message_id: str) -> None:
     session.execute(
         delete(AuditRow).where(AuditRow.subject == f"message:{message_id}", AuditRow.action == "received")
     )
+    # It may have been set aside before, while the reader was broken.
+    session.execute(delete(DispositionRow).where(DispositionRow.message_id == message_id))
     session.execute(delete(MessageRow).where(MessageRow.id == message_id))

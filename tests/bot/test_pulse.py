@@ -93,12 +93,19 @@ def test_a_pulse_that_cannot_be_read_is_seen(app: App, monkeypatch: pytest.Monke
     def broken(*_: object, **__: object) -> None:
         raise CannotRead("reading it stopped the reader")
 
-    monkeypatch.setattr("bot.workflows.parse_email_safely", broken)
-    stored(app, received(write_pulse(app.keys, NOW)))
-    triage_all(app)
+    message_id = stored(app, received(write_pulse(app.keys, NOW)))
+    with monkeypatch.context() as patch:
+        patch.setattr("bot.workflows.parse_email_safely", broken)
+        triage_all(app)
     with app.database.read() as session:
         assert conservation(session).set_aside == 1
         assert sign_of(session, PULSE) is None
+    # Mended, read again by a person, and once more by a worker that was killed after it.
+    for _ in range(2):
+        triage_message(app, message_id, now=NOW)
+    with app.database.read() as session:
+        assert conservation(session).received == 0
+        assert sign_of(session, PULSE) is not None
 
 
 def test_what_is_late_is_amber_and_then_red(app: App) -> None:
