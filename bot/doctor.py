@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from bot.app import App, build_app, model_folder
 from bot.background import unfinished
 from bot.liveness import Level, signs_of_life
+from bot.scanning import check_scanner
 from bot.settings import Settings
 from bot.wording import CATEGORY_WORDS
 from models.artifact import read_manifest
+from storage.attachments import scan_figures
 from storage.erasing import count_erased
 from storage.outgoing import OutgoingState, count_by_state
 from storage.oversight import conservation
@@ -61,6 +63,7 @@ def _database(app: App, now: datetime) -> Iterator[Finding]:
         links, erased = count_open_links(session), count_erased(session)
         unled = categories_nobody_leads(session)
         providers, _ = register_stamp(session)
+        scans = scan_figures(session)
     yield Finding(
         well=accounts.holds,
         text=(
@@ -71,6 +74,7 @@ def _database(app: App, now: datetime) -> Iterator[Finding]:
     for sign in signs:
         yield Finding(well=sign.level is Level.GREEN, text=sign.text)
     yield Finding(well=accounts.set_aside == 0, text=f"{accounts.set_aside} messages could not be read")
+    yield from (Finding(well=well, text=text) for well, text in check_scanner(app.settings, scans))
     failed = mail.get(OutgoingState.FAILED, 0) + mail.get(OutgoingState.UNKNOWN, 0)
     yield Finding(well=failed == 0, text=f"{failed} outgoing mails failed or are in doubt")
     work = unfinished(app.database)

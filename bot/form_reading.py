@@ -183,4 +183,4 @@ def _attachment(file: Any) -> Attachment:
         name, content_type = _plain(file["name"]), _plain(file["content_type"])
     except (KeyError, TypeError, ValueError, AttributeError):
         raise CannotRead("one of its files cannot be read") from None
-    return Attachment(name, content_type, len(content), hashlib.sha256(content).hexdigest())
+    return Attachment(name, content_type, len(content), hashlib.sha256(content).hexdigest(), content)

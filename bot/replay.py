@@ -167,6 +167,7 @@ def _open(settings: Settings, folder: Path) -> App:
         "imap_host": "",
         "slack_bot_token": SecretStr(""),
         "slack_alert_channel": "",
+        "clamd_address": "",
     }
     chosen = settings.model_copy(update=nowhere)
     prepare(chosen)

@@ -346,6 +346,13 @@ class Settings(BaseSettings):
         le=1440,
         description="So often a mail of our own goes the whole way, to show that it is open. 0: never.",
     )
+    clamd_address: str = Field(
+        "",
+        description=(
+            "ClamAV's daemon, as host:port or the path of its socket (/run/clamav/clamd.ctl): attached files "
+            "are held back until it says that they are clean. Empty: they are not scanned."
+        ),
+    )
     parse_seconds: float = Field(20, gt=0, description="Longest time to read one message.")
     parse_megabytes: int = Field(1024, ge=128, description="Most memory to read one message.")
 
@@ -452,6 +459,14 @@ class Settings(BaseSettings):
         # The client secret goes wherever this says.
         if value and not value.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
             raise ValueError("must begin with https://")
+        return value
+
+    @field_validator("clamd_address")
+    @classmethod
+    def _clamd(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value and not value.startswith("/") and not (host and port.isdigit()):
+            raise ValueError("must be host:port or the path of a socket")
         return value
 
     @field_validator("slack_api_url")

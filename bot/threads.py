@@ -16,6 +16,7 @@ from typing import Any
 from bot.alerts import alert_leads
 from bot.app import App
 from bot.due import due_time
+from bot.scanning import keep_files
 from bot.slack_out import alert_channel
 from storage.audit import MACHINE, Audit
 from storage.database import Session
@@ -102,6 +103,7 @@ def add_to_home(app: App, session: Session, home: Home, item: Understood, *, now
     """Add the message to the concern that it answers, and say so to those who must know."""
     concern = home.concern
     save_reading(session, app.keys, item.message_id, item.message, now)
+    keep_files(app, session, item.message_id, item.message, now=now)
     note_answered(session, app.keys, item.message_id, item.message.in_reply_to)
     added = add_reply(
         session,

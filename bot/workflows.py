@@ -16,9 +16,11 @@ from bot.digests import send_due_digests
 from bot.due import due_time
 from bot.email_out import SEND_JOB, deliver, give_up
 from bot.email_parsing import parse_email_safely
+from bot.file_reading import looked_into
 from bot.form_reading import read_by_hand, read_form
 from bot.intake import TRIAGE_JOB, triage_again
 from bot.pulse import finish_pulse, is_pulse
+from bot.scanning import SCAN_JOB, ask_for_due_scans, could_not_scan, keep_files, scan_file
 from bot.sender_checks import SenderChecks
 from bot.sender_trust import CHECK_JOB, note_sender_trust
 from bot.slack_files import FILES_JOB, SlackFiles
@@ -92,6 +94,12 @@ def jobs(app: App, *, clock: Callable[[], datetime] = utc_now) -> list[Job]:
             give_up=lambda message_id, why: log.error("message %s stays in the tray: %s", message_id, why),
         ),
         Job(CHECK_JOB, CHECK_QUEUE, run=senders.check, give_up=senders.give_up),
+        Job(
+            SCAN_JOB,
+            FILE_QUEUE,
+            run=lambda file_id: scan_file(app, file_id, clock=clock),
+            give_up=lambda file_id, why: could_not_scan(app, file_id, why, clock=clock),
+        ),
     ]
 
 
@@ -120,7 +128,7 @@ def triage_message(app: App, message_id: str, *, now: datetime, out_of_tray: boo
         if row.channel == Channel.SLACK:
             triage_slack(app, message_id, raw, now=now)
             return
-        message = read_message(app, Channel(row.channel), raw)
+        message = looked_into(read_message(app, Channel(row.channel), raw), app.parse_limits)
     except CannotRead as error:
         set_aside(app, message_id, error.reason, now=now)
         return
@@ -225,6 +233,7 @@ def _open(
 ) -> ConcernRow:
     _, _, row = raw_of(session, app.keys, item.message_id)
     save_reading(session, app.keys, item.message_id, item.message, now)
+    keep_files(app, session, item.message_id, item.message, now=now)
     decision = _wanted_by_a_person(item.decision) if out_of_tray else item.decision
     details = {"category": decision.category.value, "needs_review": decision.needs_review}
     concern = open_concern(
@@ -251,7 +260,7 @@ def _wanted_by_a_person(decision: Decision) -> Decision:
 
 
 def what_the_clock_brings(app: App, now: datetime) -> None:
-    """Called every few seconds by each worker: digests that are due, forgotten messages, drafts to delete."""
+    """Called every few seconds by each worker: digests, forgotten messages, drafts to delete, scans."""
     send_due_digests(app, now)
     with app.database.read() as session:
         forgotten = untriaged_before(session, now - _UNTRIAGED_AFTER, limit=_MOST_FORGOTTEN)
@@ -259,6 +268,7 @@ def what_the_clock_brings(app: App, now: datetime) -> None:
         # Named by the hour, so that workers together ask once an hour for each.
         triage_again(app.database, app.background, message_id, now.replace(minute=0))
     delete_old_drafts(app, now)
+    ask_for_due_scans(app, now)
 
 
 def delete_old_drafts(app: App, now: datetime) -> None:

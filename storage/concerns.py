@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Select, case, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from storage.audit import Audit, record
 from storage.tables import (
     AssessmentRow,
+    AttachmentRow,
     AuditRow,
     ConcernRow,
     CorrectionRow,
@@ -168,6 +169,7 @@ def assessment_details(assessment: Assessment, decision: Decision) -> dict[str, 
         "review_reasons": list(decision.review_reasons),
         "could_also_be": list(decision.could_also_be),
         "reasons": [reason_details(reason) for reason in decision.reasons],
+        "files": [asdict(span) for span in assessment.files],
         "provider": {
             "advice": assessment.provider.advice.value,
             "mention": assessment.provider.mention,
@@ -291,7 +293,16 @@ def _has_words(words: str) -> Any:
             | (ReadingRow.header_id == words.upper())
         )
     )
-    return or_(ConcernRow.reference.icontains(words, autoescape=True), ConcernRow.id.in_(readings))
+    files = (
+        select(DispositionRow.concern_id)
+        .join(AttachmentRow, AttachmentRow.message_id == DispositionRow.message_id)
+        .where(AttachmentRow.text.icontains(words, autoescape=True))
+    )
+    return or_(
+        ConcernRow.reference.icontains(words, autoescape=True),
+        ConcernRow.id.in_(readings),
+        ConcernRow.id.in_(files),
+    )
 
 
 def assessments_of(session: Session, concern_id: str) -> list[AssessmentRow]:
@@ -301,9 +312,10 @@ def assessments_of(session: Session, concern_id: str) -> list[AssessmentRow]:
 
 
 def messages_of(session: Session, concern_id: str) -> list[MessageRow]:
-    """The messages that belong to the concern, the first first."""
+    """The messages that belong to the concern, the first first; their bytes are loaded only when asked for."""
     query = (
         select(MessageRow)
+        .options(defer(MessageRow.raw))
         .join(DispositionRow, DispositionRow.message_id == MessageRow.id)
         .where(DispositionRow.concern_id == concern_id)
         .order_by(MessageRow.received_at, MessageRow.id)

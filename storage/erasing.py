@@ -15,6 +15,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
+from storage.attachments import erase_attachments
 from storage.audit import Audit, record
 from storage.concerns import references_of
 from storage.encryption import KeyRing
@@ -141,6 +142,7 @@ def _empty(session: Session, keys: KeyRing, message_id: str) -> None:
     message.raw = keys.seal(b"", place=f"messages.raw:{message_id}")
     message.envelope = keys.seal_json({}, place=f"messages.envelope:{message_id}")
     message.digest, message.size = "", 0
+    erase_attachments(session, message_id)
     nobody = {"sender": None, "reply_to": None, "original_author": None}
     for reading in session.scalars(select(ReadingRow).where(ReadingRow.message_id == message_id)):
         reading.subject = reading.text = reading.new_text = ""

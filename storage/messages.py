@@ -185,6 +185,8 @@ def save_reading(session: Session, keys: KeyRing, message_id: str, message: Mess
         "sender": asdict(message.sender) if message.sender else None,
         "reply_to": asdict(message.reply_to) if message.reply_to else None,
         "original_author": asdict(message.original_author) if message.original_author else None,
+        # A file's name can be a person's.
+        "filenames": [attachment.filename for attachment in message.attachments],
     }
     session.add(
         ReadingRow(
@@ -198,7 +200,7 @@ def save_reading(session: Session, keys: KeyRing, message_id: str, message: Mess
             sender_lookup=_sender_lookup(keys, message),
             header_id=message.message_id[:998] if message.message_id else None,
             attachments=[
-                {"filename": a.filename, "content_type": a.content_type, "bytes": a.size, "sha256": a.sha256}
+                {"content_type": a.content_type, "bytes": a.size, "sha256": a.sha256}
                 for a in message.attachments
             ],
             defects=list(message.defects),
@@ -247,7 +249,7 @@ def latest_reading(session: Session, keys: KeyRing, message_id: str) -> Reading 
         sender=Address(**sealed["sender"]) if sealed["sender"] else None,
         reply_to=Address(**sealed["reply_to"]) if sealed["reply_to"] else None,
         header_id=row.header_id,
-        attachments=row.attachments,
+        attachments=_with_names(row.attachments, sealed.get("filenames", [])),
         defects=row.defects,
         auto_reply=row.auto_reply,
         bounce=row.bounce,
@@ -255,6 +257,13 @@ def latest_reading(session: Session, keys: KeyRing, message_id: str) -> Reading 
         trust=trust_of(session, message_id),
         spam=spam_mark_of(session, message_id),
     )
+
+
+def _with_names(attachments: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
+    # Earlier readings kept the names beside the rest.
+    return [
+        {"filename": name, **facts} for name, facts in zip(names, attachments, strict=False)
+    ] or attachments
 
 
 def disposition_of(session: Session, message_id: str) -> DispositionRow | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from storage.tables import DispositionRow, MessageRow, WorkerRow
 from triage.lifecycle import Disposition
@@ -56,9 +56,10 @@ def conservation(session: Session) -> Conservation:
 
 
 def set_aside_messages(session: Session, *, limit: int = 100) -> list[tuple[MessageRow, DispositionRow]]:
-    """Messages that could not be read, the latest first, with the reason."""
+    """Messages that could not be read, the latest first, with the reason; bytes are loaded when asked for."""
     query = (
         select(MessageRow, DispositionRow)
+        .options(defer(MessageRow.raw))
         .join(DispositionRow, DispositionRow.message_id == MessageRow.id)
         .where(DispositionRow.kind == Disposition.SET_ASIDE.value)
         .order_by(MessageRow.received_at.desc())

@@ -9,7 +9,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.database import Database
-from storage.tables import DraftFileRow, DraftRow, MessageRow, OutgoingRow, ReadingRow, SlackFileRow
+from storage.tables import (
+    AttachmentRow,
+    DraftFileRow,
+    DraftRow,
+    MessageRow,
+    OutgoingRow,
+    ReadingRow,
+    SlackFileRow,
+)
 
 _CHUNK = 100
 
@@ -18,6 +26,8 @@ _SEALED: tuple[tuple[type[Any], InstrumentedAttribute[bytes], Callable[[Any], st
     (MessageRow, MessageRow.raw, lambda row: f"messages.raw:{row.id}"),
     (MessageRow, MessageRow.envelope, lambda row: f"messages.envelope:{row.id}"),
     (ReadingRow, ReadingRow.sender, lambda row: f"readings.sender:{row.message_id}"),
+    (AttachmentRow, AttachmentRow.name, lambda row: f"attachments.name:{row.id}"),
+    (AttachmentRow, AttachmentRow.content, lambda row: f"attachments.content:{row.id}"),
     (OutgoingRow, OutgoingRow.recipient, lambda row: f"outgoing.recipient:{row.id}"),
     (OutgoingRow, OutgoingRow.content, lambda row: f"outgoing.content:{row.id}"),
     (DraftRow, DraftRow.answers, lambda row: f"drafts.answers:{row.id}"),
@@ -57,4 +67,7 @@ def _reseal(
         return False
     where = place(row)
     setattr(row, column, database.keys.seal(database.keys.unseal(sealed, place=where), place=where))
+    # A hundred large files at once would not fit into memory.
+    session.flush()
+    session.expunge(row)
     return True

@@ -53,13 +53,12 @@ class ChannelProgress:
 
 @dataclass(frozen=True)
 class KeptFile:
-    """A file of a message; `content` is empty unless its state is KEPT."""
+    """What became of a file of a message; its bytes are among the attachments."""
 
     file_id: str
     state: FileState
     size: int
     sha256: str
-    content: bytes
 
 
 def slack_message_id(external_id: str) -> str:
@@ -160,7 +159,7 @@ def answer_place(session: Session, outgoing_id: str) -> tuple[str, str] | None:
 
 
 def keep_file(session: Session, keys: KeyRing, message_id: str, file: KeptFile, *, now: datetime) -> None:
-    """Keep a file, or the fact that it is not kept; audited, and nothing happens when it was done before."""
+    """Note that a file is kept, or why it is not; audited, and nothing happens when it was done before."""
     if session.get(SlackFileRow, (message_id, file.file_id)) is not None:
         return
     place = f"slack_files.content:{message_id}/{file.file_id}"
@@ -171,7 +170,7 @@ def keep_file(session: Session, keys: KeyRing, message_id: str, file: KeptFile, 
             state=file.state.value,
             size=file.size,
             sha256=file.sha256,
-            content=keys.seal(file.content, place=place),
+            content=keys.seal(b"", place=place),
             fetched_at=now,
         )
     )
@@ -188,18 +187,16 @@ def file_ids(session: Session, message_id: str) -> set[str]:
     return set(session.scalars(select(SlackFileRow.file_id).where(SlackFileRow.message_id == message_id)))
 
 
-def files_of(session: Session, keys: KeyRing, message_id: str) -> list[KeptFile]:
-    """The files of the message, unsealed, by id."""
-    query = select(SlackFileRow).where(SlackFileRow.message_id == message_id).order_by(SlackFileRow.file_id)
+def files_of(session: Session, message_id: str) -> list[KeptFile]:
+    """What became of the files of the message, by id."""
+    query = (
+        select(SlackFileRow.file_id, SlackFileRow.state, SlackFileRow.size, SlackFileRow.sha256)
+        .where(SlackFileRow.message_id == message_id)
+        .order_by(SlackFileRow.file_id)
+    )
     return [
-        KeptFile(
-            row.file_id,
-            FileState(row.state),
-            row.size,
-            row.sha256,
-            keys.unseal(row.content, place=f"slack_files.content:{message_id}/{row.file_id}"),
-        )
-        for row in session.scalars(query)
+        KeptFile(file_id, FileState(state), size, sha256)
+        for file_id, state, size, sha256 in session.execute(query)
     ]
 
 

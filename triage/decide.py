@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from triage.red_flags import RedFlags, shipped_red_flags
@@ -25,8 +26,38 @@ _SURELY_NO_CONCERN = 0.9
 
 
 def decide(assessment: Assessment, *, red_flags: RedFlags | None = None) -> Decision:
-    """The labels to show until a person decides, and whether a person must look before they are believed."""
+    """The labels to show until a person decides, and whether a person must look before they are believed.
+
+    With words from attached files the most protective of both wins: the message alone, and with them.
+    """
     rules = red_flags or shipped_red_flags()
+    decision = _decide(assessment, rules)
+    if assessment.alone is None:
+        return decision
+    return _most_protective(_decide(assessment.alone, rules), decision, assessment)
+
+
+def _most_protective(alone: Decision, with_files: Decision, assessment: Assessment) -> Decision:
+    category = max(alone.category, with_files.category, key=lambda label: label.protection)
+    severities = [one for one in (alone.severity, with_files.severity) if one is not None]
+    severity = max(severities, default=None)
+    gravest = alone if alone.category is category and alone.themes else with_files
+    other = with_files if gravest is alone else alone
+    review = _review_reasons(assessment, category, severity)
+    return replace(
+        with_files,
+        category=category,
+        severity=severity,
+        themes=gravest.themes or other.themes,
+        abuse_types=gravest.abuse_types or other.abuse_types,
+        needs_review=bool(review),
+        review_reasons=review,
+        could_also_be=_could_also_be(assessment, category, severity),
+        redirect=alone.redirect if category is Category.NOT_A_CONCERN else "",
+    )
+
+
+def _decide(assessment: Assessment, rules: RedFlags) -> Decision:
     raising = _raising(assessment, rules)
     category, severity = _labels(assessment, raising)
     review = _review_reasons(assessment, category, severity)
@@ -92,6 +123,7 @@ def _review_reasons(assessment: Assessment, category: Category, severity: Severi
         ("could be a concern", lambda: _may_be_concern(prediction.category_set, category)),
         ("could be red", lambda: severity is not None and _may_be_red(assessment, severity)),
         ("a rule saw more", lambda: _rule_saw_more(assessment, category, severity)),
+        ("an attached file could not be read", lambda: assessment.unread_files),
         ("tries to steer the label", lambda: bool(assessment.steering) and severity is not Severity.RED),
     ]
     return tuple(name for name, holds in checks if holds())

@@ -110,15 +110,37 @@ class Address:
     address: str
 
 
+class FileSign(StrEnum):
+    """What a person should know of a file before they trust it, or trust that it was read."""
+
+    OTHER_TYPE = "other_type"
+    PROGRAM = "program"
+    MACROS = "macros"
+    HOLDS_PLACE = "holds_place"
+    ARCHIVE = "archive"
+    LOCKED = "locked"
+    NO_TEXT = "no_text"
+    UNREADABLE = "unreadable"
+    NOT_UNPACKED = "not_unpacked"
+    TEXT_CUT = "text_cut"
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that came with a message; `content` is left empty where only its description is kept."""
+    """A file that came with a message; `content` is left empty where only its description is kept.
+
+    `content_type` is what the sender called it, `sniffed_type` what its bytes say (empty: unknown);
+    `text` the words in it.
+    """
 
     filename: str
     content_type: str
     size: int
     sha256: str
     content: bytes = field(default=b"", repr=False)
+    sniffed_type: str = ""
+    signs: tuple[FileSign, ...] = ()
+    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,14 +320,30 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class FileSpan:
+    """Where the words of an attached file stand: characters [start, end) of a read text; numbers begin at 1."""
+
+    number: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
-    """All that was understood of one message, before anything is decided."""
+    """All that was understood of one message, before anything is decided.
+
+    Where files with words came along they are part of the read text, and `alone` is what was
+    understood without them. `unread_files` says whether a file needs a person's eyes.
+    """
 
     read_text: str
     prediction: Prediction
     red_flags: tuple[RedFlag, ...]
     provider: ProviderMatches
     steering: tuple[Reason, ...] = ()
+    files: tuple[FileSpan, ...] = ()
+    alone: Assessment | None = None
+    unread_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.email_parsing.calendar_text import calendar_to_text
 from bot.email_parsing.charsets import charset_in_html, decode
@@ -15,7 +15,7 @@ from bot.email_parsing.mime import Part, PartReader
 from bot.email_parsing.opaque import signed_content
 from bot.email_parsing.outlook_files import OLE_MAGIC, OutlookFile, read_msg, read_tnef
 from bot.email_parsing.plain import tidy, unflow
-from triage.vocabulary import Address, Attachment
+from triage.vocabulary import Address, Attachment, FileSign
 
 ENCRYPTED_NOTICE = "[This message is encrypted. Its content could not be read here.]"
 ATTACHED_MESSAGE_LINE = "----- Attached message -----"
@@ -75,6 +75,8 @@ class ContentsReader:
     def __init__(self, parts: PartReader) -> None:
         self.parts = parts
         self.defects = parts.defects
+        self.files_seen = 0
+        self.file_bytes_seen = 0
 
     def read(self, part: Part, depth: int = 0) -> Contents:
         """What `part` and all below it hold."""
@@ -83,6 +85,21 @@ class ContentsReader:
         if part.content_type.startswith("multipart/"):
             return self._all_of(part, depth)
         return self._reader_of(part)(part, depth)
+
+    def _file(self, filename: str, content_type: str, content: bytes) -> Attachment:
+        """A file, with its content as long as the message has not brought too much of it already."""
+        described = describe_file(filename, content_type, content)
+        self.files_seen += 1
+        self.file_bytes_seen += len(content)
+        limits = self.parts.limits
+        if self.files_seen <= limits.most_files and self.file_bytes_seen <= limits.most_file_bytes:
+            return described
+        self.defects.add("files_not_unpacked")
+        self.file_bytes_seen -= len(content)
+        return replace(described, content=b"", signs=(FileSign.NOT_UNPACKED,))
+
+    def _files_of(self, wrapped: OutlookFile) -> list[Attachment]:
+        return [self._file(name, kind or BINARY_TYPE, content) for name, kind, content in wrapped.files]
 
     def _all_of(self, part: Part, depth: int) -> Contents:
         whole = Contents()
@@ -123,7 +140,7 @@ class ContentsReader:
         is_html = part.content_type == "text/html"
         contents = Contents(body=[self._text_of(part, content)], body_is_html=is_html)
         if part.filename:
-            contents.attachments.append(describe_file(part.filename, part.content_type, content))
+            contents.attachments.append(self._file(part.filename, part.content_type, content))
         return contents
 
     def _text_of(self, part: Part, content: bytes) -> str:
@@ -150,7 +167,7 @@ class ContentsReader:
         if part.content_type == "application/pgp-encrypted":
             self.defects.add("encrypted")
         content = part.content(self.defects)
-        return Contents(attachments=[describe_file(part.filename, part.content_type, content)])
+        return Contents(attachments=[self._file(part.filename, part.content_type, content)])
 
     def _read_report(self, part: Part, _: int) -> Contents:
         return Contents(enclosed=[self._text_of(part, part.content(self.defects))])
@@ -161,15 +178,13 @@ class ContentsReader:
         summary = calendar_to_text(text)
         contents = Contents(enclosed=[summary] if summary else [])
         if part.filename or part.disposition == "attachment":
-            contents.attachments.append(
-                describe_file(part.filename or "invite.ics", part.content_type, content)
-            )
+            contents.attachments.append(self._file(part.filename or "invite.ics", part.content_type, content))
         return contents
 
     def _read_message(self, part: Part, depth: int) -> Contents:
         content = part.content(self.defects)
         contents = Contents(
-            attachments=[describe_file(part.filename or "message.eml", part.content_type, content)]
+            attachments=[self._file(part.filename or "message.eml", part.content_type, content)]
         )
         if depth >= self.parts.limits.most_depth or self.parts.parts_seen >= self.parts.limits.most_parts:
             self.defects.add("too_deep")
@@ -186,12 +201,12 @@ class ContentsReader:
         content = part.content(self.defects)
         wrapped = read_tnef(content)
         contents = Contents(
-            attachments=[describe_file(part.filename or "winmail.dat", part.content_type, content)]
+            attachments=[self._file(part.filename or "winmail.dat", part.content_type, content)]
         )
         if wrapped is None:
             self.defects.add("bad_tnef")
             return contents
-        contents.attachments += _files_of(wrapped)
+        contents.attachments += self._files_of(wrapped)
         contents.body.append(wrapped.text)
         return contents
 
@@ -199,20 +214,20 @@ class ContentsReader:
         content = part.content(self.defects)
         letter = read_msg(content) if content.startswith(OLE_MAGIC) else None
         contents = Contents(
-            attachments=[describe_file(part.filename or "message.msg", part.content_type, content)]
+            attachments=[self._file(part.filename or "message.msg", part.content_type, content)]
         )
         if letter is None:
             self.defects.add("bad_msg")
             return contents
         contents.enclosed.append(outlook_text(letter))
         contents.enclosed_author = parse_address(letter.sender)
-        contents.attachments += _files_of(letter)
+        contents.attachments += self._files_of(letter)
         return contents
 
     def _read_smime(self, part: Part, depth: int) -> Contents:
         content = part.content(self.defects)
         contents = Contents(
-            attachments=[describe_file(part.filename or "smime.p7m", part.content_type, content)]
+            attachments=[self._file(part.filename or "smime.p7m", part.content_type, content)]
         )
         inner = signed_content(content)
         if inner is None or depth >= self.parts.limits.most_depth:
@@ -236,10 +251,6 @@ def outlook_text(letter: OutlookFile) -> str:
     named = (("From", letter.sender), ("Date", date), ("Subject", letter.subject))
     heading = [ATTACHED_MESSAGE_LINE, *(f"{name}: {value}" for name, value in named if value)]
     return "\n".join(heading) + "\n\n" + letter.text
-
-
-def _files_of(wrapped: OutlookFile) -> list[Attachment]:
-    return [describe_file(name, kind or BINARY_TYPE, content) for name, kind, content in wrapped.files]
 
 
 def _named_lines(headers: Headers) -> list[str]:

@@ -12,7 +12,9 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
 
 from bot.email_parsing.limits import MIB, ParseLimits
 from bot.email_parsing.wire import Broken, pack_message, receive_frame, send_frame
@@ -39,15 +41,19 @@ def serve(read_path: str) -> None:
             head, raw = receive_frame(connection)
         except (Broken, OSError):
             return
-        _answer(connection, read, raw, Channel(head["channel"]), ParseLimits(**head["limits"]))
+        _answer(connection, read, head, raw)
         del raw
 
 
-def _answer(connection: socket.socket, read: Read, raw: bytes, channel: Channel, limits: ParseLimits) -> None:
+def _answer(connection: socket.socket, read: Read, asked: Mapping[str, Any], raw: bytes) -> None:
+    limits = ParseLimits(**asked["limits"])
     _arm(limits)
     try:
         try:
-            head, blob = pack_message(read(raw, channel, limits))
+            if "file" in asked:
+                head, blob = _look(asked["file"], raw), b""
+            else:
+                head, blob = pack_message(read(raw, Channel(asked["channel"]), limits))
         except CannotRead as refused:
             head, blob = {"cannot_read": refused.reason}, b""
         send_frame(connection, head, blob)
@@ -55,6 +61,12 @@ def _answer(connection: socket.socket, read: Read, raw: bytes, channel: Channel,
         # What is left of this process is not worth trusting with the next message.
         os._exit(OUT_OF_MEMORY_EXIT)
     signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _look(file: Mapping[str, Any], content: bytes) -> dict[str, Any]:
+    from bot.file_reading.looking import look  # noqa: PLC0415  most mail brings no document
+
+    return asdict(look(content, str(file["name"]), str(file["type"]), with_words=bool(file["with_words"])))
 
 
 def _arm(limits: ParseLimits) -> None:

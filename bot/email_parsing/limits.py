@@ -23,6 +23,8 @@ class ParseLimits:
     most_parts: int = 500
     most_addresses: int = 500
     most_text_chars: int = 5_000_000
+    most_files: int = 200
+    most_file_bytes: int = 100 * MIB
 
 
 DEFAULT_LIMITS = ParseLimits()

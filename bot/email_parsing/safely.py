@@ -16,8 +16,10 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, TypeVar
 
 from bot.email_parsing.child import OUT_OF_MEMORY_EXIT
 from bot.email_parsing.limits import MIB, ParseLimits
@@ -27,6 +29,8 @@ from triage.errors import CannotRead, TryAgainLater
 from triage.vocabulary import Channel, Message
 
 logger = logging.getLogger(__name__)
+
+_Answer = TypeVar("_Answer")
 
 ROOT = Path(__file__).resolve().parents[2]
 READ_PATH = "bot.email_parsing.reading:read_message"
@@ -73,16 +77,28 @@ class Reader:
 
     def read(self, raw: bytes, channel: Channel, limits: ParseLimits) -> Message:
         """The message in `raw`; after any CannotRead with `is_alive` false the child is of no more use."""
+        return self._asked({"channel": channel.value}, raw, limits, unpack_message)
+
+    def look(self, content: bytes, file: Mapping[str, Any], limits: ParseLimits) -> Mapping[str, Any]:
+        """What the child found in a file, as plain values that nobody has checked; errors as of `read`."""
+        return self._asked({"file": dict(file)}, content, limits, lambda answer, _: answer)
+
+    def _asked(
+        self,
+        asked: Mapping[str, Any],
+        blob: bytes,
+        limits: ParseLimits,
+        unpack: Callable[[Mapping[str, Any], bytes], _Answer],
+    ) -> _Answer:
         self.messages_read += 1
-        head = {"channel": channel.value, "limits": asdict(limits)}
         try:
             self._connection.settimeout(limits.wall_seconds)
-            send_frame(self._connection, head, raw)
+            send_frame(self._connection, {**asked, "limits": asdict(limits)}, blob)
             reached(Step.PARSING)
-            answer, blob = receive_frame(self._connection, limits.wall_seconds)
+            answer, answered = receive_frame(self._connection, limits.wall_seconds)
             if "cannot_read" in answer:
                 raise CannotRead(str(answer["cannot_read"]))
-            return unpack_message(answer, blob)
+            return unpack(answer, answered)
         except TimeoutError:
             self.stop()
             raise CannotRead(TOO_SLOW) from None
@@ -125,12 +141,19 @@ class ReaderPool:
 
     def read(self, raw: bytes, channel: Channel, limits: ParseLimits) -> Message:
         """The message in `raw`, read by the next free child; waits while all are busy."""
+        return self._with_reader(lambda reader: reader.read(raw, channel, limits))
+
+    def look(self, content: bytes, file: Mapping[str, Any], limits: ParseLimits) -> Mapping[str, Any]:
+        """What the next free child found in a file, unchecked; waits while all are busy."""
+        return self._with_reader(lambda reader: reader.look(content, file, limits))
+
+    def _with_reader(self, do: Callable[[Reader], _Answer]) -> _Answer:
         reader = self._idle.get()
         try:
             reader = self._fit(reader)
-            return reader.read(raw, channel, limits)
+            return do(reader)
         except CannotRead as refused:
-            logger.info("a message could not be read: %s", refused.reason)
+            logger.info("a message or a file of one could not be read: %s", refused.reason)
             raise
         finally:
             self._idle.put(reader)

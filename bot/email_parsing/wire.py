@@ -15,7 +15,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from triage.vocabulary import Address, Attachment, Channel, DeliveryReport, Message
+from triage.vocabulary import Address, Attachment, Channel, DeliveryReport, FileSign, Message
 
 LENGTHS = struct.Struct(">II")
 MOST_FRAME_BYTES = 1024 * 1024 * 1024
@@ -68,7 +68,7 @@ def pack_message(message: Message) -> tuple[dict[str, Any], bytes]:
     head = asdict(message)
     head["date"] = message.date.isoformat() if message.date else None
     for attachment in head["attachments"]:
-        del attachment["content"]
+        attachment["sent"] = len(attachment.pop("content"))
     return head, b"".join(attachment.content for attachment in message.attachments)
 
 
@@ -118,10 +118,13 @@ def _attachments(found: list[Mapping[str, Any]], blob: bytes) -> tuple[Attachmen
     attachments: list[Attachment] = []
     position = 0
     for one in found:
-        size = int(one["size"])
-        content = blob[position : position + size]
-        position += size
+        size, sent = int(one["size"]), int(one["sent"])
+        content = blob[position : position + sent]
+        position += sent
+        signs = tuple(FileSign(sign) for sign in one["signs"])
         attachments.append(
-            Attachment(str(one["filename"]), str(one["content_type"]), size, str(one["sha256"]), content)
+            Attachment(
+                str(one["filename"]), str(one["content_type"]), size, str(one["sha256"]), content, "", signs
+            )
         )
     return tuple(attachments)

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from storage.attachments import NoSuchAttachment
 from storage.concerns import NoSuchConcern
 from storage.database import is_passing
 from storage.messages import NoSuchMessage
@@ -41,6 +42,7 @@ def add_error_pages(flask: Flask) -> None:
     flask.register_error_handler(HTTPException, _refused)
     flask.register_error_handler(NoSuchConcern, _not_found)
     flask.register_error_handler(NoSuchMessage, _not_found)
+    flask.register_error_handler(NoSuchAttachment, _not_found)
     flask.register_error_handler(Exception, _failed)
 
 

@@ -1,6 +1,7 @@
 """The tables; importing this makes all of them known to `Base.metadata`."""
 
 from storage.tables.answers import AnswerTextRow
+from storage.tables.attachments import AttachmentRow
 from storage.tables.base import Base
 from storage.tables.concerns import AssessmentRow, ConcernRow, CorrectionRow, ReferenceCounterRow
 from storage.tables.drafts import DraftFileRow, DraftRow
@@ -29,6 +30,7 @@ __all__ = [
     "AnswerTextRow",
     "AnsweredRow",
     "AssessmentRow",
+    "AttachmentRow",
     "AuditRow",
     "Base",
     "ConcernRow",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,13 +11,29 @@ from sqlalchemy import func, select
 
 from bot.app import App
 from bot.background import unfinished
+from bot.file_reading.kinds import DOCX
+from bot.form_reading import EnclosedFile, write_form
 from bot.workflows import set_aside, triage_message, what_the_clock_brings
+from storage.attachments import attachments_of, content_of
 from storage.concerns import assessments_of, concern_by_id
 from storage.messages import disposition_of, latest_reading
 from storage.oversight import conservation
 from storage.tables import AssessmentRow, AuditRow, ConcernRow, DispositionRow, OutgoingRow, ReadingRow
-from tests.factories import NOW, RED_TEXT, email_bytes, lead, message_ids, received, stored, triaged
+from tests.bot.email_bytes import attached, multipart, part
+from tests.bot.file_samples import JPEG_HEAD, docx, pdf
+from tests.factories import (
+    GREEN_TEXT,
+    NOW,
+    RED_TEXT,
+    email_bytes,
+    lead,
+    message_ids,
+    received,
+    stored,
+    triaged,
+)
 from triage.lifecycle import Disposition
+from triage.vocabulary import Channel
 
 LATER = NOW + timedelta(minutes=5)
 
@@ -178,3 +195,62 @@ def test_a_message_that_triage_never_heard_of_again_is_put_to_it_once_an_hour(ap
     assert unfinished(app.database).get("ENQUEUED", 0) == before + 1
     what_the_clock_brings(app, NOW + timedelta(minutes=75))
     assert unfinished(app.database).get("ENQUEUED", 0) == before + 2
+
+
+def test_a_letter_attached_to_a_mail_that_says_nothing_is_understood(either_app: App) -> None:
+    """What it says is explained by its own words, and the file is kept."""
+    mail = multipart(
+        "mixed", part("Please see attached."), attached(docx("Dear desk,", RED_TEXT), DOCX, "letter.docx")
+    )
+    opened = triaged(either_app, mail)
+    assert (opened.category, opened.severity) == ("safeguarding", "red")
+    with either_app.database.read() as session:
+        [assessment] = assessments_of(session, opened.id)
+        [file] = attachments_of(session, either_app.keys, message_ids(either_app, opened.id))
+        content = content_of(session, either_app.keys, file.attachment_id)
+    [place] = assessment.details["files"]
+    assert assessment.read_text[place["start"] : place["end"]].endswith(RED_TEXT)
+    assert any(place["start"] <= reason["start"] < place["end"] for reason in assessment.details["reasons"])
+    assert (file.name, file.sniffed_type, content[:2]) == ("letter.docx", DOCX, b"PK")
+
+
+def test_files_inside_attached_messages_are_kept_too(app: App) -> None:
+    """An .eml, and what is in it."""
+    inner = multipart("mixed", part("Inner."), attached(pdf("Hello there"), "application/pdf", "inner.pdf"))
+    mail = multipart("mixed", part("Forwarded."), part(inner, "message/rfc822"), boundary="outer")
+    opened = triaged(app, mail)
+    with app.database.read() as session:
+        files = attachments_of(session, app.keys, message_ids(app, opened.id))
+    assert [file.name for file in files] == ["message.eml", "inner.pdf"]
+    assert files[1].text == "Hello there"
+
+
+def test_a_scanned_document_needs_a_person(app: App) -> None:
+    """Nobody may take its silence for nothing to say."""
+    mail = multipart("mixed", part(GREEN_TEXT), attached(pdf(scanned=True), "application/pdf", "letter.pdf"))
+    opened = triaged(app, mail)
+    assert opened.needs_review
+    with app.database.read() as session:
+        [assessment] = assessments_of(session, opened.id)
+    assert "an attached file could not be read" in assessment.details["review_reasons"]
+
+
+def test_more_files_than_a_message_may_bring_are_described_alone(app: App) -> None:
+    """They stay in the message as it came, and a person is asked."""
+    parts = [attached(b"file %d" % number, "text/plain", f"{number}.txt") for number in range(220)]
+    opened = triaged(app, multipart("mixed", part(GREEN_TEXT), *parts))
+    assert opened.needs_review
+    with app.database.read() as session:
+        files = attachments_of(session, app.keys, message_ids(app, opened.id))
+    assert Counter(file.state for file in files) == {"kept": 200, "not_unpacked": 20}
+
+
+def test_a_report_from_the_form_keeps_its_files(app: App) -> None:
+    """As they were uploaded."""
+    raw = write_form({"story": GREEN_TEXT}, [EnclosedFile("ceiling.jpg", "image/jpeg", JPEG_HEAD)])
+    message_id = stored(app, replace(received(raw), channel=Channel.FORM))
+    triage_message(app, message_id, now=NOW)
+    with app.database.read() as session:
+        [file] = attachments_of(session, app.keys, [message_id])
+        assert content_of(session, app.keys, file.attachment_id) == JPEG_HEAD
+    assert (file.name, file.sniffed_type) == ("ceiling.jpg", "image/jpeg")

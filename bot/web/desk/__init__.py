@@ -2,6 +2,7 @@
 
 from bot.web.desk import (
     answers,
+    attached,
     belonging,
     by_hand,
     concern,
@@ -20,6 +21,7 @@ PAGES = (
     login.page,
     concerns.page,
     concern.page,
+    attached.page,
     decisions.page,
     belonging.page,
     erasing.page,

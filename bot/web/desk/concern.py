@@ -11,11 +11,13 @@ from flask.typing import ResponseReturnValue
 
 from bot.app import App
 from bot.web.context import by_this_lead, the_app, utc_now
+from bot.web.desk.attached import ShownFile, shown_files
 from bot.web.desk.decision_form import DecisionForm, provider_choices, standing
 from bot.web.desk.erasing import may_erase
 from bot.web.desk.history import history_lines, who
 from bot.web.highlight import Piece, Span, pieces
 from bot.web.showing import chance_words, is_overdue
+from storage.attachments import attachments_of
 from storage.audit import record
 from storage.concerns import NOT_STANDING, assessments_of, concern_by_reference, references_of
 from storage.database import Session
@@ -47,6 +49,7 @@ class ShownMessage:
     characters: int
     cut: bool
     copies: list[MessageFacts]
+    files: list[ShownFile]
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,10 @@ def _context(app: App, session: Session, concern: ConcernRow, now: datetime) -> 
         "messages": messages,
         "service": services.get(concern.provider_id or ""),
         "reviewer": reviewer.get(concern.reviewed_by or "", ""),
-        "reasons": [{"number": n, **reason} for n, reason in enumerate(details.get("reasons", []), start=1)],
+        "reasons": [
+            {"number": number, "where": _where(reason, details.get("files", [])), **reason}
+            for number, reason in enumerate(details.get("reasons", []), start=1)
+        ],
         "category_chances": _chances(details.get("category_probabilities", {})),
         "severity_chances": _chances(details.get("severity_probabilities", {})),
         "history": history_lines(session, concern, [message.facts.message_id for message in messages]),
@@ -149,6 +155,15 @@ def _context(app: App, session: Session, concern: ConcernRow, now: datetime) -> 
         "all_abuse_types": list(AbuseType),
         "moves": CONCERN_MOVES[ConcernState(concern.state)],
     }
+
+
+def _where(reason: dict[str, Any], files: list[dict[str, int]]) -> str:
+    """In which part of what was read the reason's words stand."""
+    if reason["start"] < 0:
+        return "subject"
+    numbers = (file["number"] for file in files if file["start"] <= reason["start"] < file["end"])
+    number = next(numbers, None)
+    return "message" if number is None else f"attached file {number}"
 
 
 def _chances(probabilities: dict[str, float]) -> list[Chance]:
@@ -185,6 +200,10 @@ def _shown(
         characters=len(text),
         cut=len(text) > limit,
         copies=copies_of(session, [facts.message_id]),
+        files=shown_files(
+            attachments_of(session, app.keys, [facts.message_id]),
+            has_scanner=bool(app.settings.clamd_address),
+        ),
     )
 
 

@@ -9,7 +9,9 @@ from flask.typing import ResponseReturnValue
 
 from bot.background import unfinished
 from bot.liveness import signs_of_life
+from bot.scanning import check_scanner
 from bot.web.context import the_app, utc_now
+from storage.attachments import scan_figures
 from storage.database import ping
 from storage.outgoing import OutgoingState, count_by_state
 from storage.oversight import conservation, live_workers
@@ -54,9 +56,11 @@ def show() -> ResponseReturnValue:
             "mail": count_by_state(session),
             "signs": signs_of_life(session, app.settings, now),
         }
+        scans = scan_figures(session)
     return render_template(
         "health.html",
         **context,
+        scanner=list(check_scanner(app.settings, scans)),
         jobs=unfinished(app.database),
         job_words=JOB_WORDS,
         mail_words={state.value: words for state, words in MAIL_WORDS.items()},

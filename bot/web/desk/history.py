@@ -63,6 +63,9 @@ ACTION_WORDS = {
     "split_from": "Opened for a message that was split off",
     "erased": "Erased the content",
     "linked_erased": "A copy of the erased message came and was not kept",
+    "opened_file": "Opened a file that came with the message",
+    "scanned_file": "A file that came with the message was scanned",
+    "files_read": "The files were read",
 }
 _NAMES_ANOTHER = frozenset({"joined_to", "joined_in", "split_off", "split_from", "continued"})
 _FIELD_WORDS = {
@@ -116,7 +119,13 @@ def _what(entry: AuditRow) -> str:
     words = ACTION_WORDS.get(entry.action, label_words(entry.action).capitalize())
     other = entry.details.get("concern") if entry.action in _NAMES_ANOTHER else None
     raised = "; the labels were raised" if entry.details.get("raised") is True else ""
-    return f"{words}{f': {other}' if other else ''}{raised}"
+    return f"{words}{f': {other}' if other else ''}{raised}{_about_file(entry)}"
+
+
+def _about_file(entry: AuditRow) -> str:
+    if entry.action == "scanned_file":
+        return f": {label_words(entry.details.get('result', 'no result'))}"
+    return f": number {entry.details.get('number')}" if entry.action == "opened_file" else ""
 
 
 def _service_ids(corrections: list[CorrectionRow]) -> list[str]:

@@ -9,8 +9,11 @@ import pytest
 
 from bot.slack_calls import SlackCalls, SlackRefused
 from bot.slack_files import FILES_JOB
+from storage.attachments import attachments_of, content_of
 from storage.rotation import reseal_all
 from storage.slack import FileState, files_of, slack_message_id
+from storage.tables import AttachmentRow
+from tests.bot.file_samples import docx
 from tests.bot.slack.desk import RED_TEXT, Desk
 from tests.factories import GREEN_TEXT
 from tests.slack_double import SlackDouble
@@ -26,10 +29,15 @@ def test_a_photo_is_kept_sealed_and_described(desk: Desk, slack: SlackDouble) ->
     desk.take_in()
     home = desk.messages()[0].id
     with desk.app.database.read() as session:
-        (file,) = files_of(session, desk.app.keys, home)
+        (file,) = files_of(session, home)
+        (kept,) = attachments_of(session, desk.app.keys, [home])
+        content = content_of(session, desk.app.keys, kept.attachment_id)
+        row = session.get_one(AttachmentRow, kept.attachment_id)
+        assert PHOTO not in row.content
+        assert b"ceiling" not in row.name
     (described,) = desk.reading(home).attachments
-    assert (file.state, file.content) == (FileState.KEPT, PHOTO)
-    assert PHOTO not in desk.files()[0].content
+    assert (file.state, kept.state, content) == (FileState.KEPT, "kept", PHOTO)
+    assert (kept.name, kept.sniffed_type) == ("ceiling.jpg", "image/jpeg")
     assert described == {
         "filename": "ceiling.jpg",
         "content_type": "image/jpeg",
@@ -139,3 +147,20 @@ def test_files_that_can_never_be_fetched_are_said_to_be_missing(desk: Desk, slac
     desk._jobs[FILES_JOB].give_up(home, "TryAgainLater")
     assert [file.state for file in desk.files()] == [FileState.REFUSED]
     wait_for(lambda: desk.reading(home).defects == ["file_not_kept"], seconds=2)
+
+
+def test_what_a_document_says_raises_the_concern(desk: Desk, slack: SlackDouble) -> None:
+    """The post says little; the words of its file are understood with it, and the leads are told."""
+    slack.post("Please see the letter.", files=[slack.file("letter.docx", docx(RED_TEXT))])
+    desk.take_in()
+    (concern,) = desk.concerns()
+    assert (concern.category, concern.severity) == ("safeguarding", "red")
+    assert [entry.details["raised"] for entry in desk.audit("files_read")] == [True]
+
+
+def test_a_document_that_cannot_be_read_needs_a_person(desk: Desk, slack: SlackDouble) -> None:
+    """Whatever the post says."""
+    slack.post(GREEN_TEXT, files=[slack.file("scan.pdf", b"%PDF-1.4 broken")])
+    desk.take_in()
+    (concern,) = desk.concerns()
+    assert concern.needs_review
