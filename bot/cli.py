@@ -280,6 +280,30 @@ def let_erase(email: str, no_longer: bool) -> None:
         click.echo(give_erasing_right(app, email, may=not no_longer, now=datetime.now(UTC)))
 
 
+@main.group()
+def slack() -> None:
+    """Setting up Slack."""
+
+
+@slack.command()
+@click.option("--url", default="", help="HTTP mode: where Slack reaches /slack/events.")
+def manifest(url: str) -> None:
+    """Print the manifest of the Slack app, for "create an app from a manifest"."""
+    from bot.slack_in.manifest import manifest_text
+
+    if url and not url.startswith("https://"):
+        raise BadInput("Slack sends to https:// addresses alone")
+    click.echo(manifest_text(url=url), nl=False)
+
+
+@slack.command()
+def reference() -> None:
+    """Print docs/slack.md."""
+    from bot.slack_in.manifest import slack_reference
+
+    click.echo(slack_reference(), nl=False)
+
+
 @main.command(name="let-word-answers")
 @click.argument("email")
 @click.option("--no-longer", is_flag=True, help="Take the right instead of giving it.")

@@ -15,6 +15,7 @@ from bot.wording import CATEGORY_WORDS, THEME_WORDS, calendar_day, clock_time
 from storage.concerns import ConcernFilter, count_concerns, list_concerns
 from storage.database import Session
 from storage.digest_figures import Mover, provider_movers, theme_counts
+from storage.mailboxes import FolderCount, mailbox_reports
 from storage.outgoing import OutgoingKind, OutgoingState, count_by_state, is_decided
 from storage.oversight import Conservation, conservation
 from storage.people import active_leads
@@ -43,6 +44,7 @@ class Digest:
     themes: tuple[tuple[Theme, int, int], ...]
     accounts: Conservation
     unsent: int
+    mailbox: tuple[FolderCount, ...] = ()
 
     @property
     def is_quiet(self) -> bool:
@@ -55,6 +57,7 @@ class Digest:
             or self.accounts.set_aside
             or self.accounts.waiting
             or self.unsent
+            or any(count.difference for count in self.mailbox)
         )
 
 
@@ -84,6 +87,7 @@ def gather(app: App, session: Session, lead: LeadRow, day: date, *, now: datetim
         themes=tuple(theme_counts(session, mine, until, limit=_MOST_THEMES)),
         accounts=conservation(session),
         unsent=count_by_state(session).get(OutgoingState.FAILED, 0),
+        mailbox=tuple(count for report in mailbox_reports(session) for count in report.counts),
     )
 
 
@@ -165,9 +169,15 @@ def _accounts(digest: Digest) -> list[str]:
         lines.append(f"{accounts.spam} messages are in the spam tray.")
     if accounts.waiting:
         lines.append(f"{accounts.waiting} messages wait for triage.")
+    lines += [_mailbox_line(count) for count in digest.mailbox]
     if digest.unsent:
         lines.append(f"{digest.unsent} outgoing mails could not be sent.")
     return [*lines, ""] if lines else []
+
+
+def _mailbox_line(count: FolderCount) -> str:
+    missing = f"{count.difference} are missing here" if count.difference else "none is missing here"
+    return f"Mailbox folder {count.folder.name}: {count.in_mailbox} messages, {missing}."
 
 
 def send_due_digests(app: App, now: datetime) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bot.app import App, build_app, model_folder
 from bot.background import unfinished
@@ -15,11 +15,13 @@ from bot.settings import Settings
 from bot.wording import CATEGORY_WORDS
 from models.artifact import read_manifest
 from storage.attachments import scan_figures
+from storage.database import Session
 from storage.erasing import count_erased
 from storage.outgoing import OutgoingState, count_by_state
 from storage.oversight import conservation
 from storage.people import active_leads, categories_nobody_leads
 from storage.register import register_stamp
+from storage.slack import slack_contacts
 from storage.threads import count_open_links
 from triage.errors import CareConcernsError
 
@@ -64,6 +66,7 @@ def _database(app: App, now: datetime) -> Iterator[Finding]:
         unled = categories_nobody_leads(session)
         providers, _ = register_stamp(session)
         scans = scan_figures(session)
+        slack = list(_slack(session, app.settings, now))
     yield Finding(
         well=accounts.holds,
         text=(
@@ -75,6 +78,7 @@ def _database(app: App, now: datetime) -> Iterator[Finding]:
         yield Finding(well=sign.level is Level.GREEN, text=sign.text)
     yield Finding(well=accounts.set_aside == 0, text=f"{accounts.set_aside} messages could not be read")
     yield from (Finding(well=well, text=text) for well, text in check_scanner(app.settings, scans))
+    yield from slack
     failed = mail.get(OutgoingState.FAILED, 0) + mail.get(OutgoingState.UNKNOWN, 0)
     yield Finding(well=failed == 0, text=f"{failed} outgoing mails failed or are in doubt")
     work = unfinished(app.database)
@@ -88,3 +92,22 @@ def _database(app: App, now: datetime) -> Iterator[Finding]:
             well=False, text=f"nobody leads {names}: alerts go to every lead, and no digest lists them"
         )
     yield Finding(well=providers > 0, text=f"{providers} providers in the register")
+
+
+def _slack(session: Session, settings: Settings, now: datetime) -> Iterator[Finding]:
+    if not settings.slack_is_set:
+        return
+    contacts = slack_contacts(session)
+    if not contacts:
+        yield Finding(well=False, text="Slack: never reached")
+    late = timedelta(seconds=3 * settings.slack_catch_up_seconds + 120)
+    for contact in contacts:
+        name = "Slack" if contact.kind == "web_api" else "Slack's open connection"
+        if contact.contact_at is None or contact.problem:
+            yield Finding(
+                well=False, text=f"{name}: away since {contact.since:%Y-%m-%d %H:%M}: {contact.problem}"
+            )
+        else:
+            silent = now - contact.contact_at
+            minutes = int(silent.total_seconds() // 60)
+            yield Finding(well=silent < late, text=f"{name}: last contact {minutes} minutes ago")

@@ -11,6 +11,7 @@ from itertools import islice
 from uuid import uuid4
 
 from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from storage.audit import MACHINE, Audit, record
@@ -20,6 +21,7 @@ from storage.tables import (
     MailboxCountRow,
     MailboxFolderRow,
     MailboxGapRow,
+    MailboxLeaseRow,
     MailboxRow,
     MessageRow,
 )
@@ -94,6 +96,32 @@ def note_state(
     row.problem = problem[:200]
     if state is MailboxState.CONNECTED:
         row.contact_at = now
+
+
+def take_lease(session: Session, account: str, holder: str, *, now: datetime, until: datetime) -> str:
+    """Become, or stay, the one who reads the mailbox until then; returns who holds it afterwards."""
+    row = session.get(MailboxLeaseRow, account, with_for_update=True)
+    if row is None:
+        row = MailboxLeaseRow(account=account, holder=holder, until=until)
+        try:
+            with session.begin_nested():
+                session.add(row)
+        except IntegrityError:
+            # Another reader came at this very moment.
+            return session.scalars(
+                select(MailboxLeaseRow.holder).where(MailboxLeaseRow.account == account)
+            ).one()
+        return holder
+    if row.holder == holder or row.until <= now:
+        row.holder, row.until = holder, until
+    return row.holder
+
+
+def give_up_lease(session: Session, account: str, holder: str) -> None:
+    """Let another reader have the mailbox; nothing happens where somebody else holds it."""
+    session.execute(
+        delete(MailboxLeaseRow).where(MailboxLeaseRow.account == account, MailboxLeaseRow.holder == holder)
+    )
 
 
 def begin(session: Session, folder: Folder, *, now: datetime) -> int:

@@ -24,10 +24,12 @@ from storage.tables import (
     MessageRow,
     SlackAnswerRow,
     SlackChannelRow,
+    SlackContactRow,
     SlackFileRow,
     SlackPostRow,
     SlackThreadRow,
 )
+from triage.vocabulary import Channel
 
 _REFUSED = "slack_refused"
 
@@ -198,6 +200,30 @@ def files_of(session: Session, message_id: str) -> list[KeptFile]:
         KeptFile(file_id, FileState(state), size, sha256)
         for file_id, state, size, sha256 in session.execute(query)
     ]
+
+
+def note_contact(session: Session, kind: str, now: datetime, *, problem: str = "") -> None:
+    """Note a sign of life by one way to Slack (web_api, socket), or, with a problem, that there was none."""
+    row = session.get(SlackContactRow, kind)
+    if row is None:
+        row = SlackContactRow(kind=kind, contact_at=None, problem="", since=now)
+        session.add(row)
+    if bool(problem) != bool(row.problem):
+        row.since = now
+    row.problem = problem[:200]
+    if not problem:
+        row.contact_at = now
+
+
+def slack_contacts(session: Session) -> list[SlackContactRow]:
+    """The last sign of life by each way to Slack."""
+    return list(session.scalars(select(SlackContactRow).order_by(SlackContactRow.kind.desc())))
+
+
+def last_slack_message(session: Session) -> datetime | None:
+    """When the last message came from Slack."""
+    query = select(MessageRow.received_at).where(MessageRow.channel == Channel.SLACK.value)
+    return session.scalars(query.order_by(MessageRow.received_at.desc()).limit(1)).first()
 
 
 def channel_progress(session: Session, channel: str) -> ChannelProgress | None:

@@ -23,6 +23,7 @@ from bot.app import App
 from bot.imap_in.connection import LoginRefused, account_of, check_settings, connect, cut, say_goodbye
 from bot.imap_in.counting import count_folder, is_time_to_count
 from bot.imap_in.fetching import FolderReader, Interrupted
+from bot.imap_in.lease import Lease
 from bot.imap_in.tokens import TokenRefused, Tokens, tokens_for
 from storage.mailboxes import MailboxState, note_state
 from triage.errors import BadInput, TryAgainLater
@@ -45,6 +46,8 @@ class Waits:
     longest: float = 120.0
     refused_first: float = 300.0
     refused_longest: float = 3600.0
+    held: float = 5.0
+    """While another reader holds the mailbox."""
     stalled: float = 600.0
     """A connection without any progress for so long is cut."""
 
@@ -54,6 +57,10 @@ class Waits:
         # Bounded before it is raised: after days of failures the power would be no number any more.
         wait = min(longest, first * 2.0 ** min(failures - 1, 30))
         return wait * random.uniform(0.75, 1.0)  # noqa: S311  spreading, not secrecy
+
+
+class HeldByAnother(Exception):
+    """Another reader has the mailbox."""
 
 
 class MailboxReader:
@@ -68,6 +75,7 @@ class MailboxReader:
         self._clock = clock
         self._waits = waits or Waits()
         self._tokens: Tokens | None = tokens_for(app.settings)
+        self._lease = Lease(app, self.account, clock)
         self._stopping = threading.Event()
         self._client: IMAPClient | None = None
         self._alive_at = time.monotonic()
@@ -106,6 +114,9 @@ class MailboxReader:
                 self._connected()
             except Interrupted:
                 return
+            except HeldByAnother:
+                log.warning("another reader has the mailbox")
+                self._stopping.wait(self._waits.held)
             except Exception as error:  # noqa: BLE001  whatever it was, the mail is still in the mailbox
                 state, problem = _understood(error)
                 self._failures += 1
@@ -114,7 +125,15 @@ class MailboxReader:
                 self._stopping.wait(self._waits.after(self._failures, refused=refused))
 
     def _connected(self) -> None:
-        """One connection, from log-in until it ends."""
+        """One connection, from log-in until it ends, while no other reader has the mailbox."""
+        if not self._lease.take():
+            raise HeldByAnother
+        try:
+            self._while_ours()
+        finally:
+            self._lease.give_up()
+
+    def _while_ours(self) -> None:
         client = connect(self._app.settings, self._tokens)
         self._alive()
         self._client = client
@@ -176,7 +195,10 @@ class MailboxReader:
         """Cut a connection in which nothing moves, such as one that gives a byte a minute."""
         while not self._stopping.wait(_LOOK_SECONDS):
             client = self._client
-            if client is not None and time.monotonic() - self._alive_at > self._waits.stalled:
+            if client is not None and not self._lease.keep():
+                log.warning("another reader took the mailbox over: this one stops reading")
+                cut(client)
+            elif client is not None and time.monotonic() - self._alive_at > self._waits.stalled:
                 log.warning("the connection to the mailbox is stuck: it is cut")
                 self._alive_at = time.monotonic()
                 cut(client)

@@ -16,7 +16,7 @@ from bot.app import App
 from bot.slack_calls import Answer, RateLimited, SlackCalls
 from bot.slack_in.door import Door, Outcome
 from bot.slack_in.staff import Staff
-from storage.slack import advance_channel, begin_channel, channel_progress, standing_posts
+from storage.slack import advance_channel, begin_channel, channel_progress, note_contact, standing_posts
 from triage.errors import CareConcernsError, TryAgainLater
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class CatchUp:
         self._staff = staff
         self._door = door
         self._clock = clock
+        self.is_connected: Callable[[], bool] | None = None
         self.young_seconds = _YOUNG_SECONDS
         self._too_young = False
         self._gap = threading.Event()
@@ -147,16 +148,31 @@ class CatchUp:
             after_gap = self._gap.is_set() or failures > 0
             self._gap.clear()
             try:
+                self._calls.own_identity()
                 found = self.read_all(after_gap=after_gap)
             except Exception as error:  # noqa: BLE001  the place is kept, the next round tries again
                 failures += 1
+                self._note(_reason(error))
                 log.warning("Slack's history could not be read: %s", _reason(error))
                 self._stop.wait(min(_FIRST_WAIT_SECONDS * 2.0**failures, _MOST_WAIT_SECONDS))
                 continue
             failures = 0
+            self._note("")
             if found:
                 log.warning("%d things that Slack did not deliver were found in its history", found)
             self._gap.wait(self._until_next())
+
+    def _note(self, problem: str) -> None:
+        """Keep the sign of life, or what is wrong, for the desk and `doctor`."""
+        now = self._clock()
+        try:
+            with self._app.database.write() as session:
+                note_contact(session, "web_api", now, problem=problem)
+                if self.is_connected is not None:
+                    lost = "" if self.is_connected() else "it is not connected"
+                    note_contact(session, "socket", now, problem=lost)
+        except Exception as error:  # noqa: BLE001  it is only a note, and the next round makes it again
+            log.warning("the contact with Slack could not be noted: %s", type(error).__name__)
 
     def _until_next(self) -> float:
         seconds = self._app.settings.slack_catch_up_seconds

@@ -58,6 +58,7 @@ class SlackPart:
             if app.settings.slack_mode == "socket"
             else _Http(bolt, app)
         )
+        self.catch_up.is_connected = self._reached.is_connected
 
     @property
     def address(self) -> str:
@@ -80,6 +81,10 @@ class _Socket:
     """Socket Mode: connects, connects again when the connection ends, and says so, since something may be missed."""
 
     address = ""
+
+    def is_connected(self) -> bool:
+        """Whether the connection stands."""
+        return bool(self._handler.client.is_connected())
 
     def __init__(self, bolt: BoltApp, app: App, say_gap: Callable[[], None]) -> None:
         self._handler = SocketModeHandler(
@@ -122,6 +127,8 @@ class _Socket:
 
 class _Http:
     """HTTP: one path, signed by Slack; Bolt checks the signature before anything else."""
+
+    is_connected = None
 
     def __init__(self, bolt: BoltApp, app: App) -> None:
         self._server: Any = create_server(

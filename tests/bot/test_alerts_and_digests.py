@@ -14,6 +14,7 @@ from sqlalchemy import select
 from bot.app import App
 from bot.digests import gather, send_due_digests, write_digest
 from storage.audit import MACHINE, Audit
+from storage.mailboxes import Folder, FolderCount, MailboxState, begin, note_state, save_count
 from storage.outgoing import OutgoingState, mark_outgoing, outgoing_by_id
 from storage.register import save_register
 from storage.tables import ConcernRow, LeadRow, OutgoingRow
@@ -278,3 +279,21 @@ def test_the_subject_of_a_digest_says_how_many_are_red(app: App) -> None:
     send_due_digests(app, HOUR + timedelta(days=4))
     subjects = [subject.rpartition(": ")[2] for _, subject, _ in mails(app, "digest")]
     assert subjects == ["nothing new", "no red", "1 red"]
+
+
+def test_a_digest_says_whether_the_mailbox_and_the_database_agree(app: App) -> None:
+    """A difference is never a quiet day."""
+    who = lead(app)
+    folder = Folder("desk@council.example/imap.example", "INBOX", 7)
+    with app.database.write() as session:
+        note_state(session, folder.account, MailboxState.CONNECTED, now=EARLIER)
+        begin(session, folder, now=EARLIER)
+        save_count(session, FolderCount(folder, EARLIER, in_mailbox=9, stored=9, gaps=0, missing=0, mended=0))
+    text = digest(app, who)
+    assert "Nothing new." in text
+    assert "Mailbox folder INBOX: 9 messages, none is missing here." in text
+    with app.database.write() as session:
+        save_count(session, FolderCount(folder, HOUR, in_mailbox=12, stored=9, gaps=0, missing=3, mended=1))
+    text = digest(app, who)
+    assert "Nothing new." not in text
+    assert "Mailbox folder INBOX: 12 messages, 2 are missing here." in text

@@ -13,8 +13,10 @@ from bot.scanning import check_scanner
 from bot.web.context import the_app, utc_now
 from storage.attachments import scan_figures
 from storage.database import ping
+from storage.mailboxes import mailbox_reports
 from storage.outgoing import OutgoingState, count_by_state
 from storage.oversight import conservation, live_workers
+from storage.slack import last_slack_message, slack_contacts
 
 page = Blueprint("health", __name__)
 
@@ -55,6 +57,9 @@ def show() -> ResponseReturnValue:
             "workers": live_workers(session, now - silence),
             "mail": count_by_state(session),
             "signs": signs_of_life(session, app.settings, now),
+            "mailboxes": mailbox_reports(session),
+            "slack": slack_contacts(session) if app.settings.slack_is_set else None,
+            "slack_message_at": last_slack_message(session) if app.settings.slack_is_set else None,
         }
         scans = scan_figures(session)
     return render_template(

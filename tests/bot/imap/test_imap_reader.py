@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
 
 from bot.app import App
 from bot.imap_in import MailboxReader, Waits
+from bot.imap_in.lease import Lease
 from bot.settings import Settings
+from storage.mailboxes import take_lease
+from storage.tables import MailboxLeaseRow
 from tests.bot.dovecot import Dovecot
+from tests.bot.imap.conftest import QUICK
 from tests.bot.imap.looking import bodies, report, state
 from tests.factories import email_bytes
 from tests.waiting import wait_for
@@ -219,3 +226,54 @@ def start_silent() -> Callable[[], int]:
         return int(server.getsockname()[1])
 
     return start
+
+
+def test_two_readers_of_one_mailbox_never_work_at_once(
+    mailbox_app: App, dovecot: Dovecot, start_reader: Start
+) -> None:
+    """The second waits, and takes over as soon as the first stops."""
+    waits = replace(QUICK, held=0.1)
+    first = start_reader(waits)
+    dovecot.append([email_bytes("one", message_id="<1@x.example>")])
+    wait_for(lambda: len(bodies(mailbox_app)) == 1, what="the first mail")
+    second = start_reader(waits)
+    dovecot.append([email_bytes("two", message_id="<2@x.example>")])
+    wait_for(lambda: len(bodies(mailbox_app)) == 2, what="the second mail")
+    assert first._client is not None
+    assert second._client is None
+    first.stop()
+    dovecot.append([email_bytes("three", message_id="<3@x.example>")])
+    wait_for(lambda: len(bodies(mailbox_app)) == 3, what="the third mail")
+    assert second._client is not None
+
+
+def test_a_reader_that_loses_its_lease_stops_reading(
+    mailbox_app: App, start_reader: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frozen for longer than its lease, it must not go on beside the one that took over."""
+    monkeypatch.setattr("bot.imap_in.lease._RENEW_SECONDS", 0.0)
+    reader = start_reader(replace(QUICK, held=0.1))
+    wait_for(lambda: reader._client is not None, what="the connection")
+    far = datetime.now(UTC) + timedelta(days=1)
+    with mailbox_app.database.write() as session:
+        row = session.get_one(MailboxLeaseRow, reader.account)
+        row.holder, row.until = "another-machine/1/x", far
+    wait_for(lambda: reader._client is None, what="the end of the connection")
+    with mailbox_app.database.write() as session:
+        assert session.get_one(MailboxLeaseRow, reader.account).holder == "another-machine/1/x"
+        session.get_one(MailboxLeaseRow, reader.account).until = datetime.now(UTC) - timedelta(seconds=1)
+    wait_for(lambda: reader._client is not None, what="the connection again")
+
+
+def test_a_reader_that_was_killed_on_this_machine_is_followed_at_once(mailbox_app: App) -> None:
+    """Its process is gone: nobody waits for its lease to end."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    now = datetime.now(UTC)
+    with mailbox_app.database.write() as session:
+        holder = f"{socket.gethostname()[:60]}/{gone.pid}/x"
+        take_lease(session, "a", holder, now=now, until=now + timedelta(hours=1))
+        take_lease(session, "b", "elsewhere/1/x", now=now, until=now + timedelta(hours=1))
+    assert Lease(mailbox_app, "a", lambda: now).take()
+    assert not Lease(mailbox_app, "b", lambda: now).take()
+    assert Lease(mailbox_app, "b", lambda: now + timedelta(hours=2)).take()

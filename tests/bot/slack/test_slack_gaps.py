@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -252,3 +253,28 @@ def test_a_method_is_left_alone_until_its_time(lone_desk: Desk, slack: SlackDoub
             calls.user(ids.BEN)
     assert caught.value.seconds <= 30
     assert len(slack.web.calls_of("users.info")) == 1
+
+
+def test_the_last_contact_with_slack_is_kept_and_said_by_doctor(desk: Desk) -> None:
+    """Both ways: Slack's own service, and the open connection."""
+    from bot.doctor import _slack
+    from storage.slack import note_contact, slack_contacts
+
+    def contacts() -> list[str]:
+        with desk.app.database.read() as session:
+            return [row.kind for row in slack_contacts(session) if row.contact_at and not row.problem]
+
+    wait_for(lambda: contacts() == ["web_api", "socket"] or desk.part.catch_up.say_gap(), what="both signs")
+    with desk.app.database.read() as session:
+        now = slack_contacts(session)[0].contact_at
+        assert now is not None
+        found = list(_slack(session, desk.app.settings, now))
+        late = list(_slack(session, desk.app.settings, now + timedelta(days=1)))
+    assert [finding.well for finding in found] == [True, True]
+    assert [finding.well for finding in late] == [False, False]
+    with desk.app.database.write() as session:
+        note_contact(session, "web_api", now, problem="Slack auth.test: invalid_auth")
+    with desk.app.database.read() as session:
+        [api, _] = _slack(session, desk.app.settings, now)
+    assert not api.well
+    assert "invalid_auth" in api.text

@@ -13,6 +13,7 @@ from bot.app import App
 from bot.background import unfinished
 from bot.web.context import utc_now
 from storage.audit import MACHINE
+from storage.mailboxes import Folder, FolderCount, MailboxState, begin, note_state, save_count
 from storage.oversight import note_heartbeat
 from storage.signs import note_sign
 from storage.tables import AuditRow, DispositionRow
@@ -126,3 +127,19 @@ def test_desk_and_health_page_say_what_is_late(desk: App, ada: Visitor) -> None:
         r"Broken Last pulse through the whole way: 60 minutes ago", seen_text(ada.get("/health"))
     )
     assert re.search(r"Well 1 workers alive", seen_text(ada.get("/health")))
+
+
+def test_health_shows_each_mailbox_with_its_last_count(desk: App, ada: Visitor) -> None:
+    """What is in the mailbox, what is stored, and what is missing here."""
+    now = utc_now()
+    folder = Folder("desk@council.example/imap.example", "INBOX", 7)
+    with desk.database.write() as session:
+        note_state(session, folder.account, MailboxState.CONNECTED, now=now)
+        begin(session, folder, now=now)
+    assert "It has not been counted yet" in seen_text(ada.get("/health"))
+    with desk.database.write() as session:
+        count = FolderCount(folder, now, in_mailbox=12, stored=9, gaps=0, missing=3, mended=1)
+        save_count(session, count)
+    text = seen_text(ada.get("/health"))
+    assert "Mailbox desk@council.example/imap.example" in text
+    assert re.search(r"INBOX ?12 ?9 ?0 ?1 ?2 Missing", text)
