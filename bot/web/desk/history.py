@@ -54,6 +54,7 @@ ACTION_WORDS = {
     "message_added": "A further message came and was added",
     "message_edited": "A message was edited where it was written",
     "continued": "A further message has a concern of its own",
+    "link_refused": "A link between two concerns was refused",
     "link_suggested": "The machine asked whether a message belongs elsewhere",
     "kept_apart": "Kept it apart from the other concern",
     "kept_here": "Kept the further message here",
