@@ -17,6 +17,7 @@ from bot.alerts import alert_leads
 from bot.app import App
 from bot.due import due_time
 from bot.scanning import keep_files
+from bot.sender_trust import gateway_trust
 from bot.slack_out import alert_channel
 from storage.audit import MACHINE, Audit
 from storage.database import Session
@@ -37,7 +38,7 @@ from storage.threads import (
 )
 from triage.belonging import Arrival, Why, references_in, tokens_in
 from triage.lifecycle import Disposition
-from triage.vocabulary import Assessment, Channel, Decision, MatchAdvice, Message
+from triage.vocabulary import Assessment, Channel, Decision, MatchAdvice, Message, TrustVerdict
 
 # Where servers on the way write down for whom a mail was meant.
 _DELIVERED = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Original-Delivered-To")
@@ -60,11 +61,15 @@ class Understood:
 
 @dataclass(frozen=True)
 class Home:
-    """The concern, locked, that a message answers, and whether its writer takes part in it."""
+    """The concern, locked, that a message answers, and why it may not be added to it without a person."""
 
     concern: ConcernRow
-    is_known: bool
-    by_token: bool
+    doubts: tuple[Why, ...]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its writer takes part in the concern beyond doubt."""
+        return not self.doubts
 
 
 def due_for(app: App, received_at: datetime) -> DueFor:
@@ -83,8 +88,17 @@ def find_home(app: App, session: Session, item: Understood) -> Home | None:
     concern = locked_concern(session, concern_id) if concern_id is not None else None
     if concern is None:
         return None
-    is_known = takes_part(session, app.keys, concern, message.sender)
-    return Home(concern, is_known, by_token is not None)
+    if not takes_part(session, app.keys, concern, message.sender):
+        return Home(concern, (Why.STRANGER_ANSWERS_US if by_token else Why.STRANGER_ANSWERS_THEM,))
+    # A token proves that they have our mail. Without one, the address must be theirs as far as is known.
+    unproven = by_token is None and _is_unproven(app, item)
+    return Home(concern, (Why.UNPROVEN_SENDER,) if unproven else ())
+
+
+def _is_unproven(app: App, item: Understood) -> bool:
+    if not app.settings.trusted_authserv_ids:
+        return False
+    return gateway_trust(item.raw, item.message, app.settings).verdict is TrustVerdict.UNPROVEN
 
 
 def _addresses(message: Message, envelope: dict[str, Any], raw: bytes) -> list[str]:
@@ -156,8 +170,7 @@ def suggest_homes(
         )
 
     if home is not None:
-        why = Why.STRANGER_ANSWERS_US if home.by_token else Why.STRANGER_ANSWERS_THEM
-        suggest(LinkKind.STRANGER, item.message_id, concern.id, home.concern.id, (why,))
+        suggest(LinkKind.STRANGER, item.message_id, concern.id, home.concern.id, home.doubts)
         asked.add(home.concern.id)
     for candidate, reasons in _candidates(app, session, concern, item):
         if candidate not in asked:

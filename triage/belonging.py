@@ -37,6 +37,7 @@ class Why(StrEnum):
 
     STRANGER_ANSWERS_US = "stranger_answers_us"
     STRANGER_ANSWERS_THEM = "stranger_answers_them"
+    UNPROVEN_SENDER = "unproven_sender"
     ANSWERED_BEFORE = "answered_before"
     SAME_SENDER = "same_sender"
     SAME_SERVICE_AND_SUBJECT = "same_service_and_subject"
@@ -50,6 +51,7 @@ class Why(StrEnum):
 WHY_WORDS = {
     Why.STRANGER_ANSWERS_US: "it answers our mail about that concern, from an address not seen before",
     Why.STRANGER_ANSWERS_THEM: "it is a reply to a message of that concern, from an address not seen before",
+    Why.UNPROVEN_SENDER: "it is a reply to a message of that concern, but its sender could not be confirmed",
     Why.ANSWERED_BEFORE: "it is a reply to a message of that concern, which was read only later",
     Why.SAME_SENDER: "it comes from the same address as that concern, and not long after",
     Why.SAME_SERVICE_AND_SUBJECT: "it seems to be about the same service, and the subjects share words",

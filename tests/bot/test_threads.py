@@ -212,6 +212,17 @@ def test_a_stranger_who_replies_is_kept_apart_until_a_person_decides(app: App, w
     assert answer_to(app, other)["Reply-To"] != answer_to(app, concern)["Reply-To"]
 
 
+def test_a_reply_by_header_whose_sender_the_gateway_cannot_confirm_is_kept_apart(app: App) -> None:
+    """Anybody can write somebody's address into From; whoever has the token has our mail."""
+    app.settings.trusted_authserv_ids = ("mx.council.example",)
+    concern = triaged(app, email_bytes(message_id="<first@family.example>"))
+    by_header = triaged(app, email_bytes(AMBER_REPLY, In_Reply_To="<first@family.example>"), now=LATER)
+    assert by_header.id != concern.id
+    why = (LinkKind.STRANGER, concern.reference, (Why.UNPROVEN_SENDER,))
+    assert why in link_reasons(app, by_header)
+    assert triaged(app, reply_bytes(app, concern), now=LATER).id == concern.id
+
+
 def test_the_same_sender_again_is_a_suggestion_within_its_days_alone(app: App) -> None:
     """Nothing joins by itself, and what is old is not dug out."""
     first = triaged(app)
