@@ -8,7 +8,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from bot.app import App
 from bot.workflows import triage_message
@@ -21,6 +21,7 @@ from storage.oversight import conservation
 from storage.tables import AuditRow, ConcernRow, LinkRow, OutgoingRow
 from storage.threads import LinkKind, links_of, locked_concern
 from tests.factories import GREEN_TEXT, NOW, RED_TEXT, email_bytes, lead, received, stored, triaged
+from tests.waiting import wait_for
 from triage.belonging import Why
 from triage.lifecycle import ConcernState
 
@@ -293,6 +294,29 @@ def test_two_replies_at_once_are_both_added_and_the_graver_one_counts(postgres_a
     with app.database.read() as session:
         assert conservation(session).holds
         assert session.scalar(select(func.count()).select_from(ConcernRow)) == 1
+
+
+def test_a_reply_waits_for_one_that_is_just_raising_the_labels(postgres_app: App) -> None:
+    """It sees what the other made of the concern, and does not lower it again."""
+    app = postgres_app
+    concern = triaged(app, email_bytes(GREEN_TEXT))
+    message_id = stored(app, received(reply_bytes(app, concern), received_at=LATER))
+    with ThreadPoolExecutor(1) as worker:
+        with app.database.write() as session:
+            row = locked_concern(session, concern.id)
+            assert row is not None
+            row.severity = "red"
+            session.flush()
+            reply = worker.submit(triage_message, app, message_id, now=LATER)
+            wait_for(lambda: reply.done() or _somebody_waits(app), what="the reply to wait")
+        reply.result()
+    assert (now_of(app, concern).severity, size(app, concern)) == ("red", 2)
+
+
+def _somebody_waits(app: App) -> bool:
+    query = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    with app.database.read() as session:
+        return bool(session.scalar(text(query)))
 
 
 def test_what_is_kept_of_a_link_holds_no_word_of_the_message(app: App) -> None:

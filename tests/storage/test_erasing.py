@@ -15,7 +15,7 @@ from storage.erasing import count_erased, erase, tombstone_of
 from storage.messages import disposition_of, latest_reading, raw_of
 from storage.outgoing import OutgoingState
 from storage.oversight import conservation
-from storage.tables import ConcernRow, MessageRow, OutgoingRow
+from storage.tables import Base, ConcernRow, MessageRow, OutgoingRow
 from tests.factories import NOW, email_bytes, message_ids, received, stored, triaged
 from triage.errors import BadInput
 from triage.lifecycle import ConcernState, Disposition, MoveRefused
@@ -89,6 +89,18 @@ def test_nothing_of_the_content_is_left_and_the_law_holds(either_app: App) -> No
     assert (stone.messages, stone.erased_by, stone.because) == (2, "a-lead", "It was about another council")
     assert accounts.holds
     assert (accounts.received, accounts.concerns, accounts.duplicates) == (2, 1, 1)
+
+
+def test_every_table_about_messages_is_known_to_erasing() -> None:
+    """Whoever adds one must say here, and in storage.erasing, what erasing does to it."""
+    about_messages = {
+        name
+        for name, table in Base.metadata.tables.items()
+        if any(key.column.table.name == "messages" for key in table.foreign_keys)
+    }
+    emptied = {"readings", "assessments", "slack_files", "answered", "message_checks", "attachments"}
+    without_content = {"dispositions", "tombstones", "links", "slack_posts", "mailbox_gaps"}
+    assert about_messages <= emptied | without_content
 
 
 def test_nothing_is_left_in_the_file_of_the_database(app: App) -> None:
