@@ -23,12 +23,13 @@ from storage.messages import dispose, what_it_says
 from storage.outgoing import OutgoingState
 from storage.slack import FileState
 from storage.tables import (
+    AnsweredRow,
     AssessmentRow,
-    Base,
     ConcernRow,
     CorrectionRow,
     DispositionRow,
     LinkRow,
+    MessageCheckRow,
     MessageRow,
     OutgoingRow,
     ReadingRow,
@@ -40,8 +41,6 @@ from triage.lifecycle import ConcernState, Disposition, check_move
 from triage.vocabulary import Message
 
 LONGEST_BECAUSE = 500
-# Rows of a message of which nothing needs to stay.
-_EMPTIED_WHOLE = ("answered", "message_checks", "attachments")
 _ERASED_COPY = "a copy of a message that was erased"
 
 
@@ -156,10 +155,8 @@ def _empty(session: Session, keys: KeyRing, message_id: str) -> None:
         place = f"slack_files.content:{message_id}/{file.file_id}"
         file.content, file.sha256, file.size = keys.seal(b"", place=place), "", 0
         file.state = FileState.ERASED.value
-    for name in _EMPTIED_WHOLE:
-        table = Base.metadata.tables.get(name)
-        if table is not None:
-            session.execute(delete(table).where(table.c.message_id == message_id))
+    for table in (AnsweredRow, MessageCheckRow):
+        session.execute(delete(table).where(table.message_id == message_id))
 
 
 def _empty_concern(session: Session, keys: KeyRing, concern: ConcernRow) -> None:
