@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 PARTS = ("smtp", "imap", "slack", "web", "worker")
 READY = "ready"
 PART_COMMAND = (sys.executable, "-m", "bot.cli", "run-part")
-_START_SECONDS = 60.0
+# A machine that is busy with its own start after a power cut takes its time.
+_START_SECONDS = 180.0
 _STOP_SECONDS = 15.0
 _MOST_RESTART_WAIT = 30.0
 

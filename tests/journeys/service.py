@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from bot.settings import Settings
@@ -22,7 +23,7 @@ from tests.waiting import wait_for
 
 CAREC = [sys.executable, "-m", "bot.cli"]
 _ADDRESS = re.compile(r"Mail comes in:\s+(\S+):(\d+)")
-_START_SECONDS = 60.0
+_START_SECONDS = 170.0
 
 
 def free_port() -> int:
@@ -187,7 +188,10 @@ class Service:
     def close(self) -> None:
         """End whatever still runs."""
         if self.process is not None:
-            self.stop()
+            with suppress(subprocess.TimeoutExpired):
+                self.stop()
+        if self.process is not None:
+            self.kill_everything()
         for pid in self.left_over():
             _kill(pid)
 
