@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,7 +122,8 @@ def town_key(town: str) -> str:
 
 
 @lru_cache(maxsize=65536)
-def _tokens(name: str) -> tuple[str, ...]:
+def name_words(name: str) -> tuple[str, ...]:
+    """The folded words of a service's name, brackets and empty words left out."""
     return name_tokens(_BRACKETS.sub(" ", name))
 
 
@@ -164,6 +165,10 @@ class Register:
     by_id: dict[str, int]
     by_initials: dict[str, tuple[int, ...]]
     near_words: Callable[[str], tuple[tuple[int, float], ...]]
+    near_towns: Callable[[str], tuple[int, ...]]
+    providers_in_town: Postings
+    # What triage/provider_nearby.py made of a town so far: filled as messages name towns.
+    neighbourhoods: dict[int, Any]
 
     @classmethod
     def of(cls, providers: Iterable[Provider]) -> Register:
@@ -233,7 +238,7 @@ class _Builder:
         spoken += [(name, NameKind.FORMER) for name in provider.former_names]
         spoken += [(provider.brand, NameKind.BRAND), (provider.organisation, NameKind.ORGANISATION)]
         for name, kind in spoken:
-            tokens = _tokens(name) if name else ()
+            tokens = name_words(name) if name else ()
             if tokens and tokens not in seen:
                 seen.add(tokens)
                 self.ownership.append((self.names.setdefault(tokens, len(self.names)), number, int(kind)))
@@ -277,6 +282,9 @@ class _Builder:
             by_id={provider.provider_id: number for number, provider in enumerate(self.providers)},
             by_initials=self._initials(),
             near_words=_word_finder(self.words.numbers),
+            near_towns=_town_finder(self.towns.numbers, self._our_towns()),
+            providers_in_town=self._in_town(),
+            neighbourhoods={},
         )
 
     def _town_phrases(self) -> set[tuple[int, ...]]:
@@ -316,6 +324,19 @@ class _Builder:
             [street for street, _ in held], [number for _, number in held], len(self.streets.numbers)
         )
 
+    def _our_towns(self) -> frozenset[int]:
+        return frozenset(
+            town
+            for (town, _), provider in zip(self.places, self.providers, strict=True)
+            if provider.in_area and town >= 0
+        )
+
+    def _in_town(self) -> Postings:
+        held = [(town, number) for number, (town, _) in enumerate(self.places) if town >= 0]
+        return Postings.of(
+            [town for town, _ in held], [number for _, number in held], len(self.towns.numbers)
+        )
+
     def _owners(self, keys: Callable[[Provider], Iterable[str]]) -> dict[str, tuple[int, ...]]:
         found: dict[str, list[int]] = defaultdict(list)
         for number, provider in enumerate(self.providers):
@@ -351,5 +372,21 @@ def _word_finder(words: dict[str, int]) -> Callable[[str], tuple[tuple[int, floa
                     found.append((words[other], 1.0 - 0.7 * float(distance) / max(len(word), length)))
         found.sort(key=lambda pair: -pair[1])
         return tuple(found[:6])
+
+    return near
+
+
+def _town_finder(towns: dict[str, int], ours: frozenset[int]) -> Callable[[str], tuple[int, ...]]:
+    """A cached search for the towns that a word of five letters or more is a slip or two away from."""
+    joined = {town.replace(" ", ""): number for town, number in towns.items()}
+    spelled = [town for town in joined if len(town) >= 5]
+
+    @lru_cache(maxsize=20_000)
+    def near(word: str) -> tuple[int, ...]:
+        slips = 1 if len(word) < 9 else 2
+        found = process.extract(word, spelled, scorer=OSA.distance, score_cutoff=slips, limit=6)
+        near = [joined[town] for town, distance, _ in found if town[0] == word[0] and distance]
+        # A council's letters are most often about its own towns.
+        return tuple(number for number in near if number in ours) or tuple(near[:2])
 
     return near

@@ -20,6 +20,7 @@ from triage.provider_index import (
     telephone_key,
 )
 from triage.provider_mention import Mention, find_mention
+from triage.provider_nearby import NearbyName, loose_towns, names_nearby
 from triage.provider_words import (
     CARE_WORDS,
     COMMON_WORDS,
@@ -45,14 +46,24 @@ __all__ = ["Mention", "Register", "find_mention", "match_provider"]
 SUGGEST_FROM = 0.80
 LIST_FROM = 0.60
 ASK_MARGIN = 0.06
+# From this score on a second service, named by words of its own, makes the machine ask.
+_ANOTHER_FROM = 0.72
 MOST_CANDIDATES = 5
 # Longer lists of namesakes cannot be told apart by reading on; those with something near go first.
 _MOST_NAMESAKES = 60
 _MOST_NAMES_OF_WORD = 4000
 _REACH = 4
+# Where a town stands that only the other of text and subject names.
+_FAR = -100
+_SURE_NEARBY = 0.75
 # What a word is worth that people wrote as two, or two that they wrote as one.
 _JOINED_QUALITY = 0.97
 _SPLIT_QUALITY = 0.95
+
+_ORDINARY = COMMON_WORDS | CARE_WORDS | GENERIC_WORDS | EMPTY_WORDS | TITLES
+_TELL_NOTHING = COMMON_WORDS | CARE_WORDS | FIRST_NAMES
+_FILLERS = GENERIC_WORDS | EMPTY_WORDS | TITLES
+_SELDOM_TOWNS = COMMON_WORDS | FIRST_NAMES | GENERIC_WORDS
 
 _TELEPHONE = re.compile(r"(?<![\d-])(?:\+44|0044|0)(?:[ ()-]?\d){9,11}(?!\d)")
 _POSTCODE = re.compile(r"\b([A-Za-z]{1,2}\d[A-Za-z\d]?)\s?(\d[A-Za-z]{2})\b")
@@ -141,14 +152,24 @@ def match_provider(
             _keep_better(evidence, number, found)
         for number, found in _from_streets(reading):
             _keep_better(evidence, number, found)
+        for number, found in _from_nearby(reading):
+            _keep_better(evidence, number, found)
     _add_keys(evidence, text, subject, sender_domain, register)
     return _advise(evidence, text, subject, register)
 
 
 def _readings(text: str, subject: str, register: Register) -> Iterator[_Reading]:
-    yield _read(text, register, in_subject=False)
+    in_text = _read(text, register, in_subject=False)
+    in_subject = _read(subject, register, in_subject=True)
+    # A town named in the one tells namesakes apart in the other.
+    for reading, other in ((in_text, in_subject), (in_subject, in_text)):
+        for town in [
+            town for town, places in other.towns.items() if places != [_FAR] and town not in reading.towns
+        ]:
+            reading.towns[town] = [_FAR]
+    yield in_text
     if subject:
-        yield _read(subject, register, in_subject=True)
+        yield in_subject
 
 
 def _keep_better(evidence: dict[int, _Evidence], number: int, found: _Evidence) -> None:
@@ -203,7 +224,7 @@ def _misspelt_town(reading: _Reading, at: int) -> int | None:
 def _may_be_town(tokens: list[Token], at: int, length: int) -> bool:
     """Whether words that spell a town mean it here: "hope" and "ash" need a capital."""
     token = tokens[at]
-    common = token.norm in COMMON_WORDS | FIRST_NAMES | GENERIC_WORDS and length == 1
+    common = token.norm in _SELDOM_TOWNS and length == 1
     return not common or (token.capital and not token.first)
 
 
@@ -242,7 +263,7 @@ def _see_words(reading: _Reading) -> None:
 
 def _near(reading: _Reading, at: int) -> Iterable[tuple[int, float]]:
     token = reading.tokens[at]
-    ordinary = token.norm in COMMON_WORDS | CARE_WORDS | GENERIC_WORDS | EMPTY_WORDS | TITLES
+    ordinary = token.norm in _ORDINARY
     if token.end - token.start < 5 or len(token.norm) < 4 or ordinary or token.norm.isdigit():
         return ()
     return reading.register.near_words(token.norm)
@@ -297,8 +318,30 @@ def _care_is_near(tokens: list[Token], first: int, last: int) -> bool:
 def _from_names(reading: _Reading) -> Iterator[tuple[int, _Evidence]]:
     named = sorted(_names_seen(reading), key=lambda found: -found.score)
     for found in named[:80]:
+        if _is_bare_first_name(reading, found):
+            continue
+        base = _name_score(reading, found)
         for number, kind in _owners(reading, found):
-            yield number, _weigh(reading, found, number, kind)
+            yield number, _weigh(reading, found, number, kind, base)
+
+
+def _is_bare_first_name(reading: _Reading, found: _Named) -> bool:
+    """Whether all that was seen is "Holly" without "the" or a word of care: more likely a person."""
+    tokens = reading.tokens
+    if found.first != found.last or not _looks_first_name(tokens, found.first):
+        return False
+    article = found.first > 0 and tokens[found.first - 1].norm == "the"
+    return not article and not _type_follows(tokens, found.first) and not _in_known_town(reading, found.first)
+
+
+def _looks_first_name(tokens: list[Token], at: int) -> bool:
+    """Whether it is one, or stands beside one: "Rose and Holly"."""
+    beside = [
+        tokens[to].norm
+        for to in (at - 2, at + 2)
+        if 0 <= to < len(tokens) and tokens[(at + to) // 2].norm == "and"
+    ]
+    return tokens[at].norm in FIRST_NAMES or any(norm in FIRST_NAMES for norm in beside)
 
 
 def _names_seen(reading: _Reading) -> list[_Named]:
@@ -491,7 +534,7 @@ def _continues(reading: _Reading, at: int, later: int) -> bool:
 
 def _is_telling(reading: _Reading, at: int) -> bool:
     """Whether a word in small letters is one that tells the register's names apart."""
-    if reading.tokens[at].norm in COMMON_WORDS | CARE_WORDS | FIRST_NAMES:
+    if reading.tokens[at].norm in _TELL_NOTHING:
         return False
     return _is_heavy(reading, at)
 
@@ -504,7 +547,7 @@ def _is_heavy(reading: _Reading, at: int) -> bool:
 
 def _is_filler(reading: _Reading, at: int) -> bool:
     token = reading.tokens[at]
-    return token.norm in GENERIC_WORDS | EMPTY_WORDS | TITLES or at in reading.town_tokens
+    return token.norm in _FILLERS or at in reading.town_tokens
 
 
 def _contradiction(reading: _Reading, name: int, first: int, last: int) -> float:
@@ -613,24 +656,27 @@ _KIND_WORDS = {
 _KIND_LOSS = {NameKind.NAME: 0.0, NameKind.FORMER: 0.02, NameKind.BRAND: 0.04, NameKind.ORGANISATION: 0.06}
 
 
-def _weigh(reading: _Reading, found: _Named, number: int, kind: NameKind) -> _Evidence:
-    """The score of one service for one name seen, with town, street and area."""
-    register = reading.register
-    start, end = reading.span(found.first, found.last)
-    score = 0.80 * max(0.0, found.score) - _KIND_LOSS[kind]
-    reasons = [_name_reason(found, kind)]
-    place, words = _place_score(reading, number, found.first, found.last)
-    score += place
-    reasons += words
-    if register.area_is_known:
-        # The loss keeps a far service below "suggest" until its town, street or a number is named.
-        score += 0.05 if register.in_area[number] else -0.06
+def _name_score(reading: _Reading, found: _Named) -> float:
+    """What the name itself is worth, and the words around it."""
+    score = 0.80 * max(0.0, found.score)
     score += 0.02 if _care_is_near(reading.tokens, found.first, found.last) else 0.0
     score += 0.02 if found.whole and found.quality == 1.0 else 0.0
     before = reading.text[max(0, reading.tokens[found.first].start - 45) : reading.tokens[found.first].start]
-    score -= 0.12 if _MOVED_AWAY.search(before) else 0.0
+    return score - (0.12 if _MOVED_AWAY.search(before) else 0.0)
+
+
+def _weigh(reading: _Reading, found: _Named, number: int, kind: NameKind, base: float) -> _Evidence:
+    """The score of one service for one name seen, with town, street and area."""
+    register = reading.register
+    start, end = reading.span(found.first, found.last)
+    place, words = _place_score(reading, number, found.first, found.last)
+    score = base + place - _KIND_LOSS[kind]
+    if register.area_is_known:
+        # The loss keeps a far service below "suggest" until its town, street or a number is named.
+        score += 0.05 if register.in_area[number] else -0.06
     if found.initials and not place:
         score = min(score, 0.74)
+    reasons = [_name_reason(found, kind), *words]
     return _Evidence(score, reasons, reading.words(found.first, found.last), start, end)
 
 
@@ -726,6 +772,39 @@ def _street_evidence(
     return _Evidence(score, ["street and town"], reading.words(*place), start, end)
 
 
+# Names read loosely, where the place is known
+
+
+def _from_nearby(reading: _Reading) -> Iterator[tuple[int, _Evidence]]:
+    """Services of the towns named, and ours, by names that are misspelt, cut short or only an address."""
+    if not len(reading.register):
+        return
+    for town, at in loose_towns(reading.tokens, reading.town_tokens, reading.register):
+        reading.towns.setdefault(town, []).append(at)
+    for found in names_nearby(reading.tokens, reading.towns, reading.register):
+        weigh = _weigh_address if found.name.is_address else _weigh_nearby
+        yield found.name.number, weigh(reading, found)
+
+
+def _weigh_nearby(reading: _Reading, found: NearbyName) -> _Evidence:
+    whole = found.score * _explained(reading, found.first, found.last, set(found.used))
+    named = _Named(-1, found.first, found.last, whole, found.quality, found.whole)
+    evidence = _weigh(reading, named, found.name.number, found.name.kind, _name_score(reading, named))
+    if not found.in_named_town or found.score < _SURE_NEARBY:
+        # Too loose to be suggested: it is listed for a person.
+        evidence.score = min(evidence.score, SUGGEST_FROM - 0.01)
+    return evidence
+
+
+def _weigh_address(reading: _Reading, found: NearbyName) -> _Evidence:
+    score = (0.86 if found.house else 0.72) * found.quality if found.in_named_town else 0.74
+    if reading.register.area_is_known:
+        score += 0.04 if reading.register.in_area[found.name.number] else -0.02
+    start, end = reading.span(found.first, found.last)
+    words = ["street and town" if found.in_named_town else "house number and street"]
+    return _Evidence(score, words, reading.words(found.first, found.last), start, end)
+
+
 # Numbers, postcodes and domains
 
 
@@ -792,7 +871,16 @@ def _advise(evidence: dict[int, _Evidence], text: str, subject: str, register: R
     candidates = tuple(_candidate(register.providers[number], found) for number, found in kept)
     best, second = kept[0][1].score, ranked[1][1].score if len(ranked) > 1 else 0.0
     mention = candidates[0].mention or find_mention(text, subject).text
+    if any(_is_another_place(kept[0][1], found) for _, found in kept[1:]):
+        return ProviderMatches(MatchAdvice.ASK, candidates, mention)
     return ProviderMatches(_advice(best, best - second), candidates, mention)
+
+
+def _is_another_place(best: _Evidence, other: _Evidence) -> bool:
+    """Whether other words of the message name another service nearly as surely."""
+    if best.start < 0 or other.start < 0 or other.score < _ANOTHER_FROM:
+        return False
+    return other.end <= best.start or best.end <= other.start
 
 
 def _advice(best: float, margin: float) -> MatchAdvice:

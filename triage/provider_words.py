@@ -13,12 +13,13 @@ from importlib.resources import files
 from itertools import islice
 from typing import NamedTuple
 
-_LISTS = {
-    name: frozenset(words.split())
+_IN_ORDER = {
+    name: words.split()
     for name, words in tomllib.loads(
         (files("triage") / "provider_words.toml").read_text(encoding="utf-8")
     ).items()
 }
+_LISTS = {name: frozenset(words) for name, words in _IN_ORDER.items()}
 
 
 def word_list(name: str) -> frozenset[str]:
@@ -48,11 +49,17 @@ _ABBREVIATIONS: dict[str, tuple[str, ...]] = {
     "saint": ("st",), "street": ("st",), "ste": ("st",), "homecare": ("home", "care"),
     "carehome": ("care", "home"), "healthcare": ("health", "care"), "ctr": ("centre",), "center": ("centre",),
     "svcs": ("service",), "&": ("and",), "n": ("and",), "mkt": ("market",), "nurseing": ("nursing",),
+    "pk": ("park",), "lge": ("lodge",), "supp": ("support",), "serv": ("service",), "servs": ("service",),
     "housing": ("housing",), "heathcare": ("health", "care"),
 }  # fmt: skip
 
 # Endings of place names that people hear and spell as they like.
 _SOUNDS_ALIKE = (("leigh", "ley"), ("lea", "ley"), ("moor", "more"), ("moore", "more"), ("dean", "dene"))
+
+# Numbers as people write or dictate them.
+NUMBER_WORDS = {word: value for value, word in enumerate(_IN_ORDER["numbers"])} | {
+    word: 10 * value for value, word in enumerate(_IN_ORDER["tens"], 2)
+}
 
 _TOKEN = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’][A-Za-z]+)?|\d+|&")
 _POSSESSIVE = re.compile(r"['’]s$")
@@ -121,6 +128,15 @@ def read_tokens(text: str) -> list[Token]:
     return tokens
 
 
+def _name_is(tokens: list[Token], at: int) -> bool:
+    """ "Her name is Hazel Lodge"."""
+    return at >= 1 and (tokens[at - 1].norm, tokens[at].norm) in {
+        ("name", "is"),
+        ("im", "called"),
+        ("i", "am"),
+    }
+
+
 def is_person(tokens: list[Token], at: int) -> bool:
     """Whether the word there is (part of) somebody's name, as far as words can tell."""
     token = tokens[at]
@@ -130,7 +146,7 @@ def is_person(tokens: list[Token], at: int) -> bool:
         return True
     names_place = following is not None and following.norm in GENERIC_WORDS and not following.comma
     if previous is not None and previous.capital and previous.norm in FIRST_NAMES and not token.comma:
-        cued = at >= 2 and tokens[at - 2].norm in PERSON_CUES | TITLES
+        cued = at >= 2 and (tokens[at - 2].norm in PERSON_CUES | TITLES or _name_is(tokens, at - 2))
         return cued or (token.norm not in GENERIC_WORDS and not names_place)
     if token.norm not in FIRST_NAMES:
         return False

@@ -21,6 +21,7 @@ _BENCHES: dict[str, Callable[[], Iterator[Measured]]] = {
     "slack": slack.slack,
     "triage": understanding.triage,
     "provider-match": understanding.provider_match,
+    "providers": understanding.providers,
     "start-up": understanding.start_up,
 }
 

@@ -68,6 +68,28 @@ def provider_match() -> Iterator[Measured]:
     yield _milliseconds("one provider looked up among 55,000", _times(match))
 
 
+def providers() -> Iterator[Measured]:
+    """How many of the written mentions find their service among 55,000, file by file."""
+    from tests.triage import test_provider_match as mentions
+    from triage.vocabulary import MatchAdvice
+
+    register = mentions.whole_register()
+    for name in mentions.MENTIONS:
+        every = mentions.outcomes(register, name)
+        named = [outcome for outcome in every if outcome.expected]
+        free = [outcome for outcome in every if not outcome.expected]
+        count, suggested = len(named), sum(outcome.advice is MatchAdvice.SUGGEST for outcome in free)
+        five = sum(outcome.all_listed for outcome in named) / count
+        first = sum(outcome.first_is_right for outcome in named) / count
+        wrong = sum(outcome.wrongly_suggested for outcome in named) / count
+        yield Measured(f"{name}: among five", five, detail=f"{count} mentions", at_least=0.95)
+        yield Measured(f"{name}: first", first, detail=f"{count} mentions", at_least=0.85)
+        yield Measured(f"{name}: wrong at suggest", wrong, detail=f"{count} mentions", at_most=0.03)
+        yield Measured(
+            f"{name}: suggested for none", suggested / len(free), detail=f"{len(free)} messages", at_most=0
+        )
+
+
 def start_up() -> Iterator[Measured]:
     """A worker with its models and 55,000 locations from the database: until it could work, and its memory."""
     from bot.app import build_app, prepare
