@@ -18,9 +18,11 @@ from bot.background import Background, prepare_engine
 from bot.email_parsing import ParseLimits
 from bot.intake import Intake
 from bot.settings import Settings
+from models.manifest import shipped_model
 from storage.database import Database
 from storage.encryption import KeyRing, create_key_file, load_key_file
 from storage.register import listed_providers, register_stamp
+from triage.costs import Costs, read_costs, shipped_costs
 from triage.errors import BadInput
 
 if TYPE_CHECKING:
@@ -77,7 +79,11 @@ class App:
 
         with self._lock:
             if self._predictors is None:
-                self._predictors = load_predictors(model_folder(self.settings), encoder=self.settings.encoder)
+                self._predictors = load_predictors(
+                    model_folder(self.settings),
+                    encoder=self.settings.encoder,
+                    costs=costs_in_force(self.settings),
+                )
             return self._predictors
 
     @property
@@ -99,9 +105,13 @@ def model_folder(settings: Settings) -> Path:
         return settings.model_dir
     if promoted.is_dir():
         return promoted
-    from models.artifact import shipped_model  # noqa: PLC0415
-
     return shipped_model()
+
+
+def costs_in_force(settings: Settings) -> Costs:
+    """The council's table of costs where there is one, else the program's own; BadInput, in words, when it is wrong."""
+    path = settings.costs_path
+    return shipped_costs() if path is None else read_costs(path, origin="the council's own")
 
 
 def build_app(settings: Settings) -> App:

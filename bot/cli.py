@@ -134,13 +134,38 @@ def evaluate(file: Path, as_json: bool, model: Path | None, lexical: bool) -> No
 @main.command()
 @click.option("--corpus", "source", type=_FILE, help="Folder of labelled messages. Default: models/corpus.")
 @click.option("--out", type=_FILE, help="Folder of the candidate. Default: candidate in the data folder.")
-def train(source: Path | None, out: Path | None) -> None:
-    """Train a candidate model from the corpus; `promote` puts it in force."""
+@click.option("--without-corrections", is_flag=True, help="Leave out what people decided at the desk.")
+@click.option(
+    "--encoder", type=_FILE, help="Folder of the sentence encoder. Default: that of the model in force."
+)
+def train(source: Path | None, out: Path | None, without_corrections: bool, encoder: Path | None) -> None:
+    """Train a candidate model from the corpus and the desk's decisions; `promote` puts it in force."""
     from bot.training import train_candidate
 
-    folder = out or load_settings().data_dir / "candidate"
-    version = train_candidate(source, folder, say=lambda line: click.echo(line, err=True))
+    settings = load_settings()
+    folder = out or settings.data_dir / "candidate"
+    version = train_candidate(
+        source,
+        folder,
+        settings=settings,
+        corrections=not without_corrections,
+        encoder_folder=encoder,
+        now=datetime.now(UTC),
+        say=lambda line: click.echo(line, err=True),
+    )
     click.echo(f"{version} is in {folder}. Compare and put it in force: careconcerns promote")
+
+
+@main.command()
+@click.option("--copy", is_flag=True, help="Put the program's table into the data folder, to be changed.")
+def lines(copy: bool) -> None:
+    """Show what may be missed of each class, and the lines that follow; a changed table needs no training."""
+    from bot.costs import copy_costs, lines_report
+
+    settings = load_settings()
+    if copy:
+        click.echo(f"{copy_costs(settings)} is in force from the next start of the workers.")
+    click.echo(lines_report(settings))
 
 
 @main.group()
@@ -161,25 +186,36 @@ def check(against: Sequence[Path]) -> None:
     sys.exit(1 if any(complaint.grave for complaint in complaints) else 0)
 
 
+@corpus.command(name="own")
+def own_examples() -> None:
+    """Write what people decided at the desk as JSON lines: the very words, redacted, that `train` learns from."""
+    from bot.printing import example_as_json
+    from bot.training import desk_examples
+
+    for example in desk_examples(load_settings(), now=datetime.now(UTC)):
+        click.echo(example_as_json(example))
+
+
 @main.command()
 @click.option(
     "--candidate", type=_FILE, help="Folder of the candidate. Default: candidate in the data folder."
 )
 def promote(candidate: Path | None) -> None:
     """Put a candidate in force, unless it misses more safeguarding or red messages than the current model."""
-    from bot.training import promote as put_in_force
+    from bot.promotion import promote as put_in_force
 
     settings = load_settings()
-    version = put_in_force(candidate or settings.data_dir / "candidate", settings)
+    version = put_in_force(candidate or settings.data_dir / "candidate", settings, now=datetime.now(UTC))
     click.echo(f"{version} is in force from the next start of the workers.")
 
 
 @main.command()
 def rollback() -> None:
     """Put the model before the last promotion back in force."""
-    from bot.training import rollback as put_back
+    from bot.promotion import rollback as put_back
 
-    click.echo(f"{put_back(load_settings())} is in force from the next start of the workers.")
+    version = put_back(load_settings(), now=datetime.now(UTC))
+    click.echo(f"{version} is in force from the next start of the workers.")
 
 
 @main.command()
@@ -358,11 +394,15 @@ def settings(reference: bool) -> None:
 
 
 def _predictors(model: Path | None, *, lexical: bool) -> Any:
-    from bot.app import model_folder
+    from bot.app import costs_in_force, model_folder
     from models.artifact import load_predictors
 
     chosen: Settings = load_settings()
-    return load_predictors(model or model_folder(chosen), encoder=chosen.encoder and not lexical)
+    return load_predictors(
+        model or model_folder(chosen),
+        encoder=chosen.encoder and not lexical,
+        costs=costs_in_force(chosen),
+    )
 
 
 def _app() -> Any:

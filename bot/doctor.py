@@ -7,13 +7,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bot.app import App, build_app, model_folder
+from bot.app import App, build_app, costs_in_force, model_folder
 from bot.background import unfinished
 from bot.liveness import Level, signs_of_life
 from bot.scanning import check_scanner
 from bot.settings import Settings
 from bot.wording import CATEGORY_WORDS
-from models.artifact import read_manifest
+from models.manifest import read_manifest
 from storage.attachments import scan_figures
 from storage.database import Session
 from storage.erasing import count_erased
@@ -51,7 +51,8 @@ def check_everything(settings: Settings) -> list[Finding]:
 def _model(settings: Settings) -> Finding:
     folder = model_folder(settings)
     try:
-        return Finding(well=True, text=f"model {read_manifest(folder)['version']}, in {folder}")
+        version, costs = read_manifest(folder)["version"], costs_in_force(settings)
+        return Finding(well=True, text=f"model {version}, in {folder}; {costs.origin} table of costs")
     except CareConcernsError as error:
         return Finding(well=False, text=str(error))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from bot.digests import gather, write_digest
 from storage.audit import AT_THE_COMMAND_LINE, MACHINE, Audit
 from storage.concerns import concern_by_reference
 from storage.erasing import erase
+from storage.labelled_examples import LabelledExample
 from storage.people import active_leads, add_lead, lead_by_email, let_erase, let_word_answers
 from storage.register import save_register
 from storage.register_import import read_register
@@ -97,3 +99,23 @@ def give_wording_right(app: App, email: str, *, may: bool, now: datetime) -> str
         action = "wording_right_given" if may else "wording_right_taken"
         let_word_answers(session, lead, may=may, audit=Audit(at=now, actor=MACHINE, action=action))
     return f"{email} {'may' if may else 'may no longer'} change the wording of automatic answers"
+
+
+def example_as_json(example: LabelledExample) -> str:
+    """What somebody decided as one line of JSON, redacted, with who decided it and when."""
+    return json.dumps(
+        {
+            "id": example.reference,
+            "channel": example.channel,
+            "subject": example.subject,
+            "text": example.text,
+            "category": example.category.value,
+            "severity": example.severity.label if example.severity is not None else None,
+            "themes": [theme.value for theme in example.themes],
+            "abuse_types": [kind.value for kind in example.abuse_types],
+            "kind": example.kind,
+            "decided_by": example.decided_by,
+            "decided_at": example.decided_at.isoformat(),
+        },
+        ensure_ascii=False,
+    )

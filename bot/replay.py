@@ -163,6 +163,7 @@ def _open(settings: Settings, folder: Path) -> App:
         "key_file": None,
         "demonstration": False,
         "model_dir": model_folder(settings),
+        "costs_file": settings.costs_path,
         "mail_relay_host": "",
         "imap_host": "",
         "slack_bot_token": SecretStr(""),

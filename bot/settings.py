@@ -284,6 +284,16 @@ class Settings(BaseSettings):
         description="Folder of the trained model. Empty: the one in the data folder, else the shipped one.",
     )
     encoder: bool = Field(True, description="Use the sentence encoder where the model has one.")
+    costs_file: Path | None = Field(
+        None,
+        description=(
+            "Table of what may be missed, which decides what goes to a person. "
+            "Empty: costs.toml in the data folder, else the program's own."
+        ),
+    )
+    learn_days: int = Field(
+        730, ge=0, description="`train` learns from what people decided in so many days; 0: never."
+    )
     area_towns: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Towns of the council's area, comma-separated: a provider there is preferred."
     )
@@ -398,6 +408,7 @@ class Settings(BaseSettings):
         "imap_ca_file",
         "imap_oauth_key_file",
         "imap_oauth_secret_expires",
+        "costs_file",
         mode="before",
     )
     @classmethod
@@ -492,6 +503,12 @@ class Settings(BaseSettings):
     def keys_path(self) -> Path:
         """The key file in force."""
         return self.key_file or self.data_dir / "keys.json"
+
+    @property
+    def costs_path(self) -> Path | None:
+        """The council's own table of costs; None where the program's is in force."""
+        own = self.data_dir / "costs.toml"
+        return self.costs_file or (own if own.exists() else None)
 
     @property
     def outbox(self) -> Path:

@@ -1,23 +1,30 @@
-"""Training a candidate, putting it in force under a gate, and going back."""
+"""Training a candidate: from the corpus, what the desk's people decided, and the encoder in force."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from bot.app import model_folder
+from bot.app import build_app, costs_in_force, model_folder
 from bot.assessing import evaluate_messages
 from bot.settings import Settings
-from models.artifact import load_predictors, read_manifest, save_model, shipped_model
+from models.artifact import (
+    ENCODER_FILES,
+    load_predictors,
+    read_manifest,
+    save_model,
+)
 from models.corpus_check import Complaint, check_corpus, summary
-from models.evaluate import compare
-from models.labelled import CORPUS, FROZEN, LabelledMessage, load_corpus, read_labelled
+from models.labelled import CORPUS, FROZEN, LabelledMessage, halves, load_corpus, read_labelled
 from models.model_card import write_card
-from models.train import train
+from models.train import OWN_WEIGHT, Trained, blend, train
+from storage.labelled_examples import LabelledExample, labelled_examples
+from triage.costs import Costs
 from triage.errors import BadInput
+
+Say = Callable[[str], None]
 
 
 def corpus_report(against: Sequence[Path]) -> tuple[list[Complaint], str]:
@@ -32,45 +39,109 @@ def corpus_report(against: Sequence[Path]) -> tuple[list[Complaint], str]:
     return list(check_corpus(messages, measured_on)), summary(messages)
 
 
-def train_candidate(corpus: Path | None, folder: Path, *, say: Callable[[str], None]) -> str:
-    """Train on the corpus and write the artefact with its card; returns its version."""
+def desk_examples(settings: Settings, *, now: datetime) -> list[LabelledExample]:
+    """What people decided at the desk, redacted; nothing where there is no desk yet."""
+    if settings.learn_days == 0 or not settings.keys_path.exists():
+        return []
+    with closing(build_app(settings)) as app:
+        app.database.check_version()
+        with app.database.read() as session:
+            since = now - timedelta(days=settings.learn_days)
+            return labelled_examples(session, app.keys, since=since)
+
+
+def as_labelled(example: LabelledExample) -> LabelledMessage:
+    """The example as the models learn from it and are measured on it."""
+    return LabelledMessage(
+        message_id=f"desk:{example.concern_id}",
+        channel=example.channel,
+        subject=example.subject,
+        text=example.text,
+        category=example.category,
+        severity=example.severity,
+        themes=frozenset(example.themes),
+        abuse_types=frozenset(example.abuse_types),
+    )
+
+
+def train_candidate(
+    corpus: Path | None,
+    folder: Path,
+    *,
+    settings: Settings,
+    corrections: bool = True,
+    encoder_folder: Path | None = None,
+    now: datetime,
+    say: Say,
+) -> str:
+    """Train on the corpus and on what the desk's people decided, and write the artefact with its card.
+
+    The encoder is that of `encoder_folder`, else of the model in force; returns the version.
+    """
     messages = load_corpus(corpus or CORPUS)
-    say(f"{len(messages)} messages")
-    trained = {"lexical": train(messages, progress=say)}
-    version = save_model(trained, folder, messages=messages, made_at=datetime.now(UTC))
-    figures = _frozen_figures(folder)
-    (folder / "card.md").write_text(write_card(read_manifest(folder), messages, figures))
+    own, kept = halves([as_labelled(e) for e in desk_examples(settings, now=now)] if corrections else [])
+    say(f"{len(messages)} written messages")
+    say(_about_own(own, kept, corrections=corrections))
+    costs = costs_in_force(settings)
+    encoder = encoder_folder or (_encoder_of(model_folder(settings)) if settings.encoder else None)
+    trained = build(messages, own=own, encoder_folder=encoder, costs=costs, say=say)
+    version = save_model(
+        trained,
+        folder,
+        messages=messages,
+        made_at=now,
+        encoder_folder=encoder,
+        own=own,
+        own_weight=OWN_WEIGHT,
+    )
+    say("measuring")
+    _write_card(folder, messages, costs)
     return version
 
 
-def _frozen_figures(folder: Path) -> dict[str, Any]:
-    return evaluate_messages(load_corpus(FROZEN), load_predictors(folder))
+def build(
+    messages: Sequence[LabelledMessage],
+    *,
+    own: Sequence[LabelledMessage] = (),
+    encoder_folder: Path | None,
+    costs: Costs,
+    say: Say = lambda _: None,
+) -> dict[str, Trained]:
+    """Both modes: "lexical", and "blend" where there is an encoder, its lines drawn on one half of the frozen set."""
+    trained = {"lexical": train(messages, own=own, costs=costs, progress=say)}
+    if encoder_folder is not None:
+        from models.semantic import OnnxEncoder  # noqa: PLC0415  a council may run without the encoder's libraries
+
+        say(f"drawing the lines of the blend with the encoder of {encoder_folder}")
+        lines_half, _ = halves(load_corpus(FROZEN))
+        trained["blend"] = blend(trained["lexical"], OnnxEncoder(encoder_folder), lines_half, costs=costs)
+    return trained
 
 
-def promote(candidate: Path, settings: Settings) -> str:
-    """Put the candidate in force; BadInput, with the reasons, when it misses more than the current model."""
-    version = str(read_manifest(candidate)["version"])
-    refusals = compare(_frozen_figures(candidate), _frozen_figures(model_folder(settings)))
-    if refusals:
-        raise BadInput(f"{version} stays a candidate: " + "; ".join(refusals))
-    in_force, before = settings.data_dir / "model", settings.data_dir / "model.before"
-    aside = settings.data_dir / "model.new"
-    shutil.rmtree(aside, ignore_errors=True)
-    shutil.copytree(candidate, aside)
-    shutil.rmtree(before, ignore_errors=True)
-    if in_force.exists():
-        in_force.rename(before)
-    aside.rename(in_force)
-    return version
+def _about_own(own: Sequence[LabelledMessage], kept: Sequence[LabelledMessage], *, corrections: bool) -> str:
+    if not corrections:
+        return "what people decided at the desk is left out"
+    return (
+        f"{len(own)} messages that people decided at the desk, redacted, each of which counts {OWN_WEIGHT:g} "
+        f"times; {len(kept)} more are kept back to measure on"
+    )
 
 
-def rollback(settings: Settings) -> str:
-    """Put the model before the last promotion back; the shipped one when there was none."""
-    in_force, before = settings.data_dir / "model", settings.data_dir / "model.before"
-    if not in_force.exists():
-        raise BadInput("the shipped model is in force: there is nothing to go back to")
-    shutil.rmtree(in_force)
-    if before.exists():
-        before.rename(in_force)
-        return str(read_manifest(in_force)["version"])
-    return str(read_manifest(shipped_model())["version"])
+def _encoder_of(folder: Path) -> Path | None:
+    return folder if all(name in read_manifest(folder)["files"] for name in ENCODER_FILES) else None
+
+
+def _write_card(folder: Path, messages: Sequence[LabelledMessage], costs: Costs) -> None:
+    measured = gate_half()
+    figures = evaluate_messages(measured, load_predictors(folder))
+    measured_on = (
+        f"Taken on {len(measured)} messages, the half of the frozen set from which neither a weight was learned "
+        "nor a line drawn.\nThe lines of the blend are drawn on the other half."
+    )
+    card = write_card(read_manifest(folder), messages, figures, measured_on=measured_on, costs=costs)
+    (folder / "card.md").write_text(card, encoding="utf-8")
+
+
+def gate_half() -> list[LabelledMessage]:
+    """The half of the frozen set that nothing was learned or drawn from."""
+    return halves(load_corpus(FROZEN))[1]

@@ -11,7 +11,9 @@ import gzip
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,28 +24,26 @@ import numpy as np
 from models.features import LexicalView
 from models.heads import pack, unpack
 from models.labelled import LabelledMessage
-from models.predict import ABUSE_TYPES, CATEGORIES, SEVERITIES, THEMES, Heads, Thresholds, TrainedPredictors
-from models.train import Trained, as_manifest
-from triage.errors import BadInput, CareConcernsError
+from models.lines import Scores, as_manifest, redraw
+from models.manifest import FORMAT, LABELS, ModelRefused, costs_of, read_manifest, sha256_of, shipped_model
+from models.predict import Heads, Thresholds, TrainedPredictors
+from models.train import Trained
+from triage.costs import Costs
+from triage.errors import BadInput
 
-FORMAT = 1
-_ALWAYS = {"lexical.npz", "vocabulary.json.gz", "rarity.npz"}
+__all__ = [
+    "ENCODER_FILES",
+    "Lines",
+    "ModelRefused",
+    "load_predictors",
+    "read_lines",
+    "read_manifest",
+    "save_model",
+    "shipped_model",
+]
+
+ENCODER_FILES = ("encoder.onnx", "tokenizer.json")
 _EXCLUSIVE = {"category": True, "urgent": False, "themes": False, "abuse_types": False, "evidence": False}
-LABELS = {
-    "category": [category.value for category in CATEGORIES],
-    "severity": [severity.label for severity in SEVERITIES],
-    "themes": [theme.value for theme in THEMES],
-    "abuse_types": [kind.value for kind in ABUSE_TYPES],
-}
-
-
-class ModelRefused(CareConcernsError):
-    """The artefact is damaged, was changed, or was made for other labels or another format."""
-
-
-def shipped_model() -> Path:
-    """The folder of the model that comes with the program."""
-    return Path(__file__).with_name("shipped")
 
 
 def corpus_digest(messages: Sequence[LabelledMessage]) -> str:
@@ -61,12 +61,15 @@ def save_model(
     messages: Sequence[LabelledMessage],
     made_at: datetime,
     encoder_folder: Path | None = None,
+    own: Sequence[LabelledMessage] = (),
+    own_weight: float = 1.0,
 ) -> str:
     """Write the artefact beside `folder`, then put it in its place; returns its version.
 
-    `trained` holds "lexical", and "blend" where there is an encoder.
+    `trained` holds "lexical", and "blend" where there is an encoder; `own` is what the desk's people decided,
+    of which only the number is kept.
     """
-    digest = corpus_digest(messages)
+    digest = corpus_digest([*messages, *own])
     version = f"{made_at:%Y.%m.%d}-{digest[:8]}"
     aside = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(aside, ignore_errors=True)
@@ -74,20 +77,26 @@ def save_model(
     _write_view(trained["lexical"].lexical, aside)
     for mode, models in trained.items():
         _write_heads(models.heads, aside / f"{mode}.npz")
+        _write_scores(models.held_out, aside / _scores_name(mode))
     if encoder_folder is not None:
-        for path in sorted(encoder_folder.iterdir()):
-            shutil.copy(path, aside / path.name)
+        for name in ENCODER_FILES:
+            shutil.copy(encoder_folder / name, aside / name)
     manifest = {
         "format": FORMAT,
         "version": version,
         "made_at": made_at.isoformat(timespec="seconds"),
         "labels": LABELS,
-        "corpus": {"messages": len(messages), "sha256": digest},
+        "corpus": {"messages": len(messages), "own": len(own), "own_weight": own_weight, "sha256": digest},
+        "costs": trained["lexical"].costs.as_json(),
         "modes": {
-            mode: {"thresholds": as_manifest(models.thresholds), "held_out": models.metrics}
+            mode: {
+                "thresholds": as_manifest(models.thresholds),
+                "drawn_on": models.drawn_on,
+                "held_out": models.metrics,
+            }
             for mode, models in trained.items()
         },
-        "files": {path.name: _sha256(path) for path in sorted(aside.iterdir())},
+        "files": {path.name: sha256_of(path) for path in sorted(aside.iterdir())},
     }
     (aside / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     _put_in_place(aside, folder)
@@ -110,6 +119,15 @@ def _write_heads(heads: Heads, path: Path) -> None:
         np.savez_compressed(file, **arrays)
 
 
+def _scores_name(mode: str) -> str:
+    return f"held-out-{mode}.npz"
+
+
+def _write_scores(scores: Scores, path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **scores.pack())
+
+
 def _put_in_place(aside: Path, folder: Path) -> None:
     before = folder.with_name(f"{folder.name}.before")
     shutil.rmtree(before, ignore_errors=True)
@@ -119,43 +137,69 @@ def _put_in_place(aside: Path, folder: Path) -> None:
     shutil.rmtree(before, ignore_errors=True)
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest, checked against this program and every file it names; ModelRefused when it does not fit."""
-    try:
-        manifest: Any = json.loads((folder / "manifest.json").read_text())
-    except FileNotFoundError:
-        raise BadInput(f"there is no trained model in {folder}: run `careconcerns train`") from None
-    except (OSError, ValueError):
-        raise ModelRefused(f"{folder}: the manifest cannot be read") from None
-    if not isinstance(manifest, dict):
-        raise ModelRefused(f"{folder}: the manifest cannot be read")
-    if manifest.get("format") != FORMAT:
-        raise ModelRefused(f"{folder}: made in format {manifest.get('format')}, this program reads {FORMAT}")
-    if manifest.get("labels") != LABELS:
-        raise ModelRefused(f"{folder}: made for other labels than this program's")
-    files = manifest.get("files", {})
-    if not _ALWAYS | {f"{mode}.npz" for mode in manifest.get("modes", {})} <= set(files):
-        raise ModelRefused(f"{folder}: the manifest does not name every file that is used")
-    for name, expected in files.items():
-        path = folder / Path(name).name
-        if not path.is_file() or _sha256(path) != expected:
-            raise ModelRefused(f"{folder}: {Path(name).name} is missing or was changed")
-    return dict(manifest)
+def load_predictors(folder: Path, *, encoder: bool = True, costs: Costs | None = None) -> TrainedPredictors:
+    """The models of the artefact, ready to predict; without `encoder`, the lexical view alone.
 
-
-def load_predictors(folder: Path, *, encoder: bool = True) -> TrainedPredictors:
-    """The models of the artefact, ready to predict; without `encoder`, the lexical view alone."""
+    `costs` is the table that lines are drawn by; without it, the artefact's own lines stand.
+    """
     manifest = read_manifest(folder)
+    with _as_refusal(folder):
+        return _load(manifest, folder, encoder=encoder, costs=costs)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of one mode under a table of costs; `scores` are None in an artefact that keeps none."""
+
+    version: str
+    mode: str
+    thresholds: Thresholds
+    scores: Scores | None
+
+
+def read_lines(folder: Path, *, encoder: bool = True, costs: Costs | None = None) -> Lines:
+    """Where the lines are, without loading the models."""
+    manifest = read_manifest(folder)
+    with _as_refusal(folder):
+        return _lines(manifest, folder, encoder=encoder, costs=costs)
+
+
+@contextmanager
+def _as_refusal(folder: Path) -> Iterator[None]:
     try:
-        return _load(manifest, folder, encoder=encoder)
+        yield
     except (KeyError, TypeError, ValueError, OSError, EOFError, BadZipFile) as error:
         raise ModelRefused(f"{folder}: its files do not fit together: {type(error).__name__}") from None
 
 
-def _load(manifest: Mapping[str, Any], folder: Path, *, encoder: bool) -> TrainedPredictors:
+def _lines(manifest: Mapping[str, Any], folder: Path, *, encoder: bool, costs: Costs | None) -> Lines:
     mode = "blend" if encoder and "blend" in manifest["modes"] else "lexical"
-    views = 2 if mode == "blend" else 1
-    with np.load(folder / f"{mode}.npz", allow_pickle=False) as stored:
+    thresholds = _read_thresholds(manifest["modes"][mode]["thresholds"])
+    scores = _read_scores(manifest, folder, mode)
+    version = manifest["version"] if mode == "blend" else f"{manifest['version']}-lexical"
+    if costs is None or costs.as_json() == costs_of(manifest).as_json():
+        return Lines(version, mode, thresholds, scores)
+    if scores is None:
+        raise BadInput(
+            f"{folder} keeps no held-out scores, so its lines cannot follow {costs.origin} table of costs: "
+            "train a model, or take the table away"
+        )
+    return Lines(f"{version}-costs.{costs.mark}", mode, redraw(thresholds, scores, costs), scores)
+
+
+def _read_scores(manifest: Mapping[str, Any], folder: Path, mode: str) -> Scores | None:
+    if _scores_name(mode) not in manifest["files"]:
+        return None
+    with np.load(folder / _scores_name(mode), allow_pickle=False) as stored:
+        return Scores.unpack(stored)
+
+
+def _load(
+    manifest: Mapping[str, Any], folder: Path, *, encoder: bool, costs: Costs | None
+) -> TrainedPredictors:
+    lines = _lines(manifest, folder, encoder=encoder, costs=costs)
+    views = 2 if lines.mode == "blend" else 1
+    with np.load(folder / f"{lines.mode}.npz", allow_pickle=False) as stored:
         heads = Heads(
             **{
                 name: unpack(name, stored, exclusive=exclusive, views=1 if name == "evidence" else views)
@@ -163,11 +207,11 @@ def _load(manifest: Mapping[str, Any], folder: Path, *, encoder: bool) -> Traine
             }
         )
     return TrainedPredictors(
-        version=manifest["version"] if mode == "blend" else f"{manifest['version']}-lexical",
+        version=lines.version,
         lexical=_read_view(folder),
         heads=heads,
-        thresholds=_read_thresholds(manifest["modes"][mode]["thresholds"]),
-        encoder=_read_encoder(folder) if mode == "blend" else None,
+        thresholds=lines.thresholds,
+        encoder=_read_encoder(folder) if lines.mode == "blend" else None,
     )
 
 
@@ -194,7 +238,3 @@ def _read_thresholds(stored: Mapping[str, Any]) -> Thresholds:
         themes=tuple(stored["themes"][label] for label in LABELS["themes"]),
         abuse_types=tuple(stored["abuse_types"][label] for label in LABELS["abuse_types"]),
     )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -47,27 +47,36 @@ class Head:
         return np.asarray(sum(said) / sum(self.shares))
 
 
+Fit = Callable[[Views, Array, Array | None], Head]
+
+
 def fit_head(
-    views: Views, targets: Array, *, exclusive: bool, strength: Sequence[float], shares: Sequence[float]
+    views: Views,
+    targets: Array,
+    *,
+    exclusive: bool,
+    strength: Sequence[float],
+    shares: Sequence[float],
+    weights: Array | None = None,
 ) -> Head:
-    """Fit a head to class indices (exclusive) or to a 0/1 matrix, one column an output."""
+    """Fit a head to class indices (exclusive) or to a 0/1 matrix, one column an output; `weights` one a row."""
     heads = []
     for rows, inverse_regularisation in zip(views, strength, strict=True):
         if exclusive:
-            heads.append(_fit_exclusive(rows, targets, inverse_regularisation))
+            heads.append(_fit_exclusive(rows, targets, inverse_regularisation, weights))
         else:
-            heads.append(_fit_independent(rows, targets, inverse_regularisation))
+            heads.append(_fit_independent(rows, targets, inverse_regularisation, weights))
     return Head(tuple(heads), exclusive, tuple(shares))
 
 
-def _fit_exclusive(rows: Matrix, targets: Array, strength: float) -> LinearHead:
-    model = LogisticRegression(C=strength, max_iter=300).fit(rows, targets)
+def _fit_exclusive(rows: Matrix, targets: Array, strength: float, row_weights: Array | None) -> LinearHead:
+    model = LogisticRegression(C=strength, max_iter=300).fit(rows, targets, sample_weight=row_weights)
     if list(model.classes_) != list(range(int(targets.max()) + 1)):
         raise ValueError("a class has no example to learn from")
     return LinearHead(model.coef_.T.astype(np.float32), model.intercept_.astype(np.float32))
 
 
-def _fit_independent(rows: Matrix, targets: Array, strength: float) -> LinearHead:
+def _fit_independent(rows: Matrix, targets: Array, strength: float, row_weights: Array | None) -> LinearHead:
     weights, biases = [], []
     for column in range(targets.shape[1]):
         wanted = targets[:, column]
@@ -77,7 +86,7 @@ def _fit_independent(rows: Matrix, targets: Array, strength: float) -> LinearHea
             biases.append(np.float32(6.0 if wanted.max() else -6.0))
             continue
         model = LogisticRegression(C=strength, solver="liblinear", dual=True, max_iter=1000, tol=1e-2).fit(
-            rows, wanted
+            rows, wanted, sample_weight=row_weights
         )
         weights.append(model.coef_[0].astype(np.float32))
         biases.append(np.float32(model.intercept_[0]))
@@ -88,20 +97,23 @@ def out_of_fold(
     views: Views,
     targets: Array,
     groups: Sequence[str],
-    fit: Callable[[Views, Array], Head],
+    fit: Fit,
     *,
     folds: int = 4,
     learn_only: Array | None = None,
+    weights: Array | None = None,
 ) -> Array:
     """What heads say of rows that they did not learn from; rows of one group stay together.
 
-    `learn_only` marks rows (such as swapped copies) that are never predicted; theirs stay zero.
+    `learn_only` marks rows (such as swapped copies) that are never predicted; theirs stay zero. `weights` say
+    how much each row counts in learning.
     """
     said: Array | None = None
     for learn, hold in GroupKFold(folds).split(np.zeros(len(groups)), groups=np.asarray(groups)):
         if learn_only is not None:
             hold = hold[~learn_only[hold]]  # noqa: PLW2901
-        head = fit([rows[learn] for rows in views], targets[learn])
+        some_weights = None if weights is None else weights[learn]
+        head = fit([rows[learn] for rows in views], targets[learn], some_weights)
         probabilities = head.probabilities([rows[hold] for rows in views])
         if said is None:
             said = np.zeros((len(groups), probabilities.shape[1]))

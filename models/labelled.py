@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -146,3 +147,16 @@ def load_corpus(folder: Path = CORPUS) -> list[LabelledMessage]:
     if not messages:
         raise BadInput(f"there is no corpus in {folder}")
     return messages
+
+
+def halves(messages: Sequence[LabelledMessage]) -> tuple[list[LabelledMessage], list[LabelledMessage]]:
+    """The messages in two halves that never change: what may be learned or drawn from, and what is measured on.
+
+    The hash of its group decides for a message, so pairs stay together and new messages move no other.
+    """
+    first = [message for message in messages if not _is_measured_on(message.group)]
+    return first, [message for message in messages if _is_measured_on(message.group)]
+
+
+def _is_measured_on(group: str) -> bool:
+    return hashlib.sha256(group.encode()).digest()[0] % 2 == 1

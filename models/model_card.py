@@ -8,6 +8,7 @@ from typing import Any
 
 from models.evaluate import as_table
 from models.labelled import LabelledMessage
+from triage.costs import Costs
 
 _HEAD = """\
 # Model card: careconcerns {version}
@@ -21,25 +22,29 @@ types of abuse, by the coding guide (docs/labelling.md). It suggests; a person d
 councils. It knows English messages about adult social care in England, and little else.
 
 **What it learned from.** {messages} fictional messages written for this project, in `models/corpus`
-(SHA-256 of the set: `{digest}`). No real message of any person was used.
+(SHA-256 of the set: `{digest}`). {own}
 
 {counts}
 
-**Known limits.** Every message was written, not received: figures on real mail will be lower, and a
+**Where its lines are.** By {costs_origin} table of costs, on {drawn_on}. Of each class, at most this share may
+be missed, measured there:
+
+{costs}
+
+**Known limits.** The messages of the corpus were written, not received: figures on real mail will be lower, and a
 council should replay its own past mail before it trusts them. Facts that must be inferred from small
 details are the hardest. Copies about a person of the other sex are part of training, because no label
 may depend on it.
 
 ## Figures on the frozen set
 
-No weight was learned from it, but the lines of the blend (what goes to review) were drawn on it: those
-figures flatter.
+{measured_on}
 
 ```
 {table}
 ```
 
-Held-out figures of the training run: {held_out}
+Figures of the messages that the lines were drawn on: {held_out}
 """
 
 _DESCRIPTIONS = {
@@ -49,9 +54,14 @@ _DESCRIPTIONS = {
 
 
 def write_card(
-    manifest: Mapping[str, Any], messages: Sequence[LabelledMessage], figures: Mapping[str, Any]
+    manifest: Mapping[str, Any],
+    messages: Sequence[LabelledMessage],
+    figures: Mapping[str, Any],
+    *,
+    measured_on: str,
+    costs: Costs,
 ) -> str:
-    """The card as Markdown."""
+    """The card as Markdown; `measured_on` says which messages the figures are of, in whole sentences."""
     mode = "blend" if "blend" in manifest["modes"] else "lexical"
     held_out = ", ".join(f"{name} {value:.3f}" for name, value in manifest["modes"][mode]["held_out"].items())
     return _HEAD.format(
@@ -59,10 +69,30 @@ def write_card(
         description=_DESCRIPTIONS[mode],
         messages=manifest["corpus"]["messages"],
         digest=manifest["corpus"]["sha256"],
+        own=_own(manifest["corpus"]),
         counts=_counts(messages),
+        costs_origin=costs.origin,
+        costs=_costs(costs),
+        drawn_on=manifest["modes"][mode]["drawn_on"],
+        measured_on=measured_on,
         table=as_table(figures),
         held_out=held_out,
     )
+
+
+def _own(corpus: Mapping[str, Any]) -> str:
+    if not corpus["own"]:
+        return "No real message of any person was used."
+    return (
+        f"Beside them {corpus['own']} messages that this desk's people decided, redacted, each of which counts "
+        f"{corpus['own_weight']:g} times. No word of theirs is in the model: its vocabulary is the corpus's."
+    )
+
+
+def _costs(costs: Costs) -> str:
+    shares = {label: share for section in costs.as_json().values() for label, share in section.items()}
+    lines = ["| class | may be missed |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| {label} | {share:.3f} |" for label, share in shares.items())])
 
 
 def _counts(messages: Sequence[LabelledMessage]) -> str:

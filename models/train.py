@@ -4,48 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from models.calibration import (
-    best_f1_threshold,
-    best_temperature,
-    expected_calibration_error,
-    keep_threshold,
-    with_temperature,
-)
 from models.features import LexicalView, Matrix, as_read
-from models.heads import Head, LinearHead, Views, fit_head, out_of_fold
+from models.heads import Fit, Head, LinearHead, Views, fit_head, out_of_fold
 from models.labelled import LabelledMessage
-from models.predict import (
-    ABUSE_TYPES,
-    ANSWERS,
-    CATEGORIES,
-    COLUMNS,
-    SEVERITIES,
-    THEMES,
-    Encoder,
-    Heads,
-    Thresholds,
-    joined,
-    severity_probabilities,
-)
+from models.lines import Scores, draw_lines
+from models.predict import ANSWERS, COLUMNS, Encoder, Heads, Thresholds, joined
 from models.swaps import swap_sex
+from models.targets import targets_of
+from triage.costs import Costs, shipped_costs
 from triage.phrases import english, sentences
-from triage.vocabulary import Category, Severity
 
 Array = np.ndarray
 Progress = Callable[[str], None]
 
-# Share of a class's held-out messages that may fall outside its set: what a person does not get to see.
-MISSED = {
-    Category.SAFEGUARDING: 0.02,
-    Category.CARE_CONCERN: 0.05,
-    Category.REFERRAL: 0.05,
-    Category.NOT_A_CONCERN: 0.10,
-}
-MISSED_SEVERITY = {Severity.GREEN: 0.10, Severity.AMBER: 0.08, Severity.RED: 0.045}
+# How much one message that a person decided at the desk counts against one that was written for the corpus.
+OWN_WEIGHT = 3.0
 
 # Inverse regularisation of the lexical heads.
 _STRENGTH = (10.0,)
@@ -56,18 +32,6 @@ _EVIDENCE_OVERLAP = 0.4
 
 
 @dataclass(frozen=True)
-class Targets:
-    """The labels of a corpus as numbers, one row a message."""
-
-    category: Array
-    urgent: Array
-    is_concern: Array
-    themes: Array
-    abuse_types: Array
-    is_safeguarding: Array
-
-
-@dataclass(frozen=True)
 class Trained:
     """One trained set of models, with what held-out predictions say of it."""
 
@@ -75,20 +39,9 @@ class Trained:
     heads: Heads
     thresholds: Thresholds
     metrics: dict[str, float]
-
-
-def targets_of(messages: Sequence[LabelledMessage]) -> Targets:
-    """The labels as numbers."""
-    category = np.array([CATEGORIES.index(message.category) for message in messages])
-    severity = np.array([-1 if m.severity is None else int(m.severity) for m in messages])
-    return Targets(
-        category=category,
-        urgent=np.column_stack([severity >= Severity.AMBER, severity >= Severity.RED]).astype(int),
-        is_concern=severity >= 0,
-        themes=np.array([[theme in m.themes for theme in THEMES] for m in messages]).astype(int),
-        abuse_types=np.array([[kind in m.abuse_types for kind in ABUSE_TYPES] for m in messages]).astype(int),
-        is_safeguarding=category == CATEGORIES.index(Category.SAFEGUARDING),
-    )
+    held_out: Scores
+    costs: Costs
+    drawn_on: str
 
 
 def with_swaps(messages: Sequence[LabelledMessage]) -> tuple[list[LabelledMessage], Array]:
@@ -104,18 +57,26 @@ def with_swaps(messages: Sequence[LabelledMessage]) -> tuple[list[LabelledMessag
 def train(
     messages: Sequence[LabelledMessage],
     *,
+    own: Sequence[LabelledMessage] = (),
+    own_weight: float = OWN_WEIGHT,
     swaps: bool = True,
+    costs: Costs | None = None,
     progress: Progress = lambda _: None,
 ) -> Trained:
-    """Fit every head of the lexical view on the messages."""
+    """Fit every head of the lexical view on the messages, and on `own`: what people decided at the desk.
+
+    The vocabulary is that of `messages` alone: no word of an own message can be in the artefact.
+    """
     progress("learning the words")
+    everything = [*messages, *own]
     learned, is_copy = (
-        with_swaps(messages) if swaps else (list(messages), np.zeros(len(messages), dtype=bool))
+        with_swaps(everything) if swaps else (everything, np.zeros(len(everything), dtype=bool))
     )
     read = [as_read(message.subject, message.text) for message in learned]
-    lexical = LexicalView.fit([text for text, copy in zip(read, is_copy, strict=True) if not copy])
-    views: list[Matrix] = [lexical.transform(read)]
-    return _fit_all(learned, is_copy, lexical, views, progress)
+    lexical = LexicalView.fit(read[: len(messages)])
+    counts = [1.0] * len(messages) + [own_weight] * len(own)
+    weights = np.array(counts * (2 if swaps else 1)) if own else None
+    return _fit_all(learned, is_copy, lexical, [lexical.transform(read)], weights, costs, progress)
 
 
 def _fit_all(
@@ -123,54 +84,62 @@ def _fit_all(
     is_copy: Array,
     lexical: LexicalView,
     views: Views,
+    weights: Array | None,
+    costs: Costs | None,
     progress: Progress,
 ) -> Trained:
     targets, groups = targets_of(learned), [message.group for message in learned]
     fits = {
         "category": (_fitter(exclusive=True), targets.category, None),
-        "urgent": (
-            _fitter(exclusive=False),
-            targets.urgent,
-            targets.is_concern,
-        ),
-        "themes": (
-            _fitter(exclusive=False),
-            targets.themes,
-            targets.is_concern,
-        ),
-        "abuse_types": (
-            _fitter(exclusive=False),
-            targets.abuse_types,
-            targets.is_safeguarding,
-        ),
+        "urgent": (_fitter(exclusive=False), targets.urgent, targets.is_concern),
+        "themes": (_fitter(exclusive=False), targets.themes, targets.is_concern),
+        "abuse_types": (_fitter(exclusive=False), targets.abuse_types, targets.is_safeguarding),
     }
     heads: dict[str, Head] = {}
-    held_out: dict[str, Array] = {}
+    said: dict[str, Array] = {}
     for name, (fit, wanted, rows) in fits.items():
         progress(f"learning {name.replace('_', ' ')}")
         chosen = np.arange(len(learned)) if rows is None else np.flatnonzero(rows)
         some_views, some = [view[chosen] for view in views], wanted[chosen]
-        heads[name] = fit(some_views, some)
-        said = out_of_fold(some_views, some, [groups[i] for i in chosen], fit, learn_only=is_copy[chosen])
-        held_out[name] = np.zeros((len(learned), said.shape[1]))
-        held_out[name][chosen] = said
+        some_weights = None if weights is None else weights[chosen]
+        heads[name] = fit(some_views, some, some_weights)
+        held_out = out_of_fold(
+            some_views,
+            some,
+            [groups[i] for i in chosen],
+            fit,
+            learn_only=is_copy[chosen],
+            weights=some_weights,
+        )
+        said[name] = np.zeros((len(learned), held_out.shape[1]))
+        said[name][chosen] = held_out
     progress("learning what decides")
     originals = [message for message, copy in zip(learned, is_copy, strict=True) if not copy]
     heads["evidence"] = _fit_evidence(lexical, originals)
-    real = ~is_copy
-    thresholds, metrics = _draw_lines(held_out, targets, real)
-    return Trained(lexical, Heads(**heads), thresholds, metrics)
+    table = costs or shipped_costs()
+    scores, thresholds, metrics = draw_lines(said, targets, ~is_copy, table)
+    drawn_on = f"{len(originals)} messages, each scored by models that did not learn from it"
+    return Trained(lexical, Heads(**heads), thresholds, metrics, scores, table, drawn_on)
 
 
-def _fitter(*, exclusive: bool) -> Callable[[Views, Array], Head]:
-    def fit(rows: Views, wanted: Array) -> Head:
-        return fit_head(rows, wanted, exclusive=exclusive, strength=_STRENGTH, shares=(1.0,))
+def _fitter(*, exclusive: bool) -> Fit:
+    def fit(rows: Views, wanted: Array, weights: Array | None) -> Head:
+        return fit_head(rows, wanted, exclusive=exclusive, strength=_STRENGTH, shares=(1.0,), weights=weights)
 
     return fit
 
 
-def blend(lexical: Trained, encoder: Encoder, held_out: Sequence[LabelledMessage]) -> Trained:
-    """The lexical models and the encoder together, with lines drawn on messages that neither learned from."""
+def blend(
+    lexical: Trained,
+    encoder: Encoder,
+    held_out: Sequence[LabelledMessage],
+    *,
+    costs: Costs | None = None,
+) -> Trained:
+    """The lexical models and the encoder together, with lines drawn on messages that neither learned from.
+
+    These are one half of the frozen set (`models.labelled.halves`): figures are taken on the other.
+    """
     heads = Heads(
         category=_blended("category", lexical.heads.category),
         urgent=_blended("urgent", lexical.heads.urgent),
@@ -188,8 +157,11 @@ def blend(lexical: Trained, encoder: Encoder, held_out: Sequence[LabelledMessage
         "themes": heads.themes.probabilities(views),
         "abuse_types": heads.abuse_types.probabilities(views),
     }
-    thresholds, metrics = _draw_lines(said, targets_of(held_out), np.ones(len(held_out), dtype=bool))
-    return Trained(lexical.lexical, heads, thresholds, metrics)
+    table = costs or lexical.costs
+    every = np.ones(len(held_out), dtype=bool)
+    scores, thresholds, metrics = draw_lines(said, targets_of(held_out), every, table)
+    drawn_on = f"{len(held_out)} messages that no weight was learned from"
+    return Trained(lexical.lexical, heads, thresholds, metrics, scores, table, drawn_on)
 
 
 def _blended(name: str, head: Head) -> Head:
@@ -227,60 +199,3 @@ def _overlaps(start: int, end: int, evidence: Sequence[tuple[int, int]]) -> bool
         min(end, stop) - max(start, begin) >= _EVIDENCE_OVERLAP * min(end - start, stop - begin)
         for begin, stop in evidence
     )
-
-
-def _draw_lines(
-    held_out: dict[str, Array], targets: Targets, real: Array
-) -> tuple[Thresholds, dict[str, float]]:
-    """Temperatures, sets and thresholds from the held-out predictions of real messages."""
-    category, truth = held_out["category"][real], targets.category[real]
-    temperature = best_temperature(category, truth)
-    category = with_temperature(category, temperature)
-    concern = real & targets.is_concern
-    severity = severity_probabilities(held_out["urgent"][concern])
-    severity_truth = targets.urgent[concern].sum(axis=1)
-    severity_temperature = best_temperature(severity, severity_truth)
-    severity = with_temperature(severity, severity_temperature)
-    safeguarding = real & targets.is_safeguarding
-    thresholds = Thresholds(
-        temperature=temperature,
-        severity_temperature=severity_temperature,
-        category=tuple(
-            keep_threshold(category[:, i], truth == i, missed=MISSED[label])
-            for i, label in enumerate(CATEGORIES)
-        ),
-        severity=tuple(
-            keep_threshold(severity[:, i], severity_truth == i, missed=MISSED_SEVERITY[label])
-            for i, label in enumerate(SEVERITIES)
-        ),
-        themes=_label_thresholds(held_out["themes"][concern], targets.themes[concern]),
-        abuse_types=_label_thresholds(
-            held_out["abuse_types"][safeguarding], targets.abuse_types[safeguarding]
-        ),
-    )
-    metrics = {
-        "category_accuracy": float((category.argmax(axis=1) == truth).mean()),
-        "category_calibration_error": expected_calibration_error(category, truth),
-        "severity_accuracy": float((severity.argmax(axis=1) == severity_truth).mean()),
-        "severity_calibration_error": expected_calibration_error(severity, severity_truth),
-    }
-    return thresholds, metrics
-
-
-def _label_thresholds(said: Array, wanted: Array) -> tuple[float, ...]:
-    return tuple(
-        best_f1_threshold(said[:, column], wanted[:, column].astype(bool))
-        for column in range(wanted.shape[1])
-    )
-
-
-def as_manifest(thresholds: Thresholds) -> dict[str, Any]:
-    """The thresholds as JSON."""
-    return {
-        "temperature": thresholds.temperature,
-        "severity_temperature": thresholds.severity_temperature,
-        "category": dict(zip((c.value for c in CATEGORIES), thresholds.category, strict=True)),
-        "severity": dict(zip((s.label for s in SEVERITIES), thresholds.severity, strict=True)),
-        "themes": dict(zip((t.value for t in THEMES), thresholds.themes, strict=True)),
-        "abuse_types": dict(zip((a.value for a in ABUSE_TYPES), thresholds.abuse_types, strict=True)),
-    }

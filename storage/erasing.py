@@ -33,6 +33,7 @@ from storage.tables import (
     MessageRow,
     OutgoingRow,
     ReadingRow,
+    ShadowAnswerRow,
     SlackFileRow,
     TombstoneRow,
 )
@@ -155,7 +156,7 @@ def _empty(session: Session, keys: KeyRing, message_id: str) -> None:
         place = f"slack_files.content:{message_id}/{file.file_id}"
         file.content, file.sha256, file.size = keys.seal(b"", place=place), "", 0
         file.state = FileState.ERASED.value
-    for table in (AnsweredRow, MessageCheckRow):
+    for table in (AnsweredRow, MessageCheckRow, ShadowAnswerRow):
         session.execute(delete(table).where(table.message_id == message_id))
 
 

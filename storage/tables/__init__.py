@@ -5,6 +5,7 @@ from storage.tables.attachments import AttachmentRow
 from storage.tables.base import Base
 from storage.tables.concerns import AssessmentRow, ConcernRow, CorrectionRow, ReferenceCounterRow
 from storage.tables.drafts import DraftFileRow, DraftRow
+from storage.tables.learning import ShadowAnswerRow, ShadowRunRow
 from storage.tables.mailboxes import (
     MailboxCountRow,
     MailboxFolderRow,
@@ -51,6 +52,8 @@ __all__ = [
     "ProviderRow",
     "ReadingRow",
     "ReferenceCounterRow",
+    "ShadowAnswerRow",
+    "ShadowRunRow",
     "SignRow",
     "SlackAnswerRow",
     "SlackChannelRow",

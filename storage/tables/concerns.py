@@ -35,6 +35,7 @@ class ConcernRow(Base):
     reviewed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reviewed_by: Mapped[str | None] = mapped_column(ForeignKey("leads.id"))
     joined_to: Mapped[str | None] = mapped_column(ForeignKey("concerns.id"), index=True)
+    never_learn: Mapped[bool] = mapped_column(Boolean, default=False)
 
     __table_args__ = (
         Index("ix_concerns_state_due_at", "state", "due_at"),
@@ -60,7 +61,10 @@ class AssessmentRow(Base):
     needs_review: Mapped[bool] = mapped_column(Boolean)
     details: Mapped[dict[str, Any]] = mapped_column(Json)
 
-    __table_args__ = (Index("uq_assessments_message_version", "message_id", "version", unique=True),)
+    __table_args__ = (
+        Index("uq_assessments_message_version", "message_id", "version", unique=True),
+        Index("ix_assessments_made_at", "made_at"),
+    )
 
 
 class CorrectionRow(Base):

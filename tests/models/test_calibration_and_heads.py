@@ -134,7 +134,7 @@ def test_held_out_predictions_come_from_heads_that_saw_nothing_of_the_group() ->
     groups = [f"group-{number // 2}" for number in range(20)]
     seen: list[set[int]] = []
 
-    def fit(views: object, wanted: np.ndarray) -> object:
+    def fit(views: object, wanted: np.ndarray, _weights: object) -> object:
         seen.append(set(wanted[:, 0].tolist()))
         return fit_head(views, wanted % 2, exclusive=False, strength=(1,), shares=(1.0,))  # type: ignore[arg-type]
 
