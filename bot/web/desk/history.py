@@ -67,6 +67,8 @@ ACTION_WORDS = {
     "opened_file": "Opened a file that came with the message",
     "scanned_file": "A file that came with the message was scanned",
     "files_read": "The files were read",
+    "never_learn": "Said that the models must never learn from it",
+    "may_learn": "Let the models learn from it again",
 }
 _NAMES_ANOTHER = frozenset({"joined_to", "joined_in", "split_off", "split_from", "continued"})
 _FIELD_WORDS = {
