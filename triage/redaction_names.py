@@ -246,7 +246,7 @@ class _Finder:
 
     def _extend(self, at: int, *, sure: bool) -> int:
         """The end (a word's number) of the name that begins there."""
-        end = at + 1
+        end = at + 2 if self._dotted(at) else at + 1
         while end < len(self.words) and end - at < _MOST_WORDS:
             small = end
             while small < min(end + 2, len(self.words) - 1) and self._particle(small):
@@ -344,9 +344,20 @@ class _Finder:
             return
         if word.low in FUNCTION_WORDS and not word.capital:
             return
-        short = word.initials and word.low not in {"i", "a"} and self._initials(word)
+        short = word.initials and (word.low not in {"i", "a"} or self._dotted(after)) and self._initials(word)
         if short or self._may_start(after, sure=True) or (not word.capital and not word.ordinary):
             self._take(after, _SURE, sure=True)
+
+    def _dotted(self, at: int) -> bool:
+        """Whether an initial with its full stop leads to a surname: "I. Kowalczyk"."""
+        word = self.words[at]
+        if len(word.text) != 1 or not word.text.isupper() or at + 1 >= len(self.words):
+            return False
+        surname = self.words[at + 1]
+        name_like = (
+            surname.capital and not surname.ordinary and surname.low not in PLACES | NOT_NAMES | TITLES
+        )
+        return surname.gap in {". ", "."} and name_like and len(surname.text) > 2
 
     def _introduced(self, at: int) -> None:
         """ "my name is", "called", "dear", "on behalf of", "this is" and their like."""
@@ -521,6 +532,9 @@ class _Finder:
         for at, word in enumerate(self.words):
             if at in self.taken or word.low in NOT_NAMES:
                 continue
+            if self._dotted(at):
+                self._take(at, _LIKELY)
+                continue
             if word.initials:
                 if word.text.count(".") > 1 and self._initials(word):
                     self._take(at, _LIKELY)
@@ -547,7 +561,8 @@ class _Finder:
         """Whether a capital that no list knows stands where a person may: not at a place, in no longer name."""
         word = self.words[at]
         following = self.words[at + 1] if at + 1 < len(self.words) else None
-        if following is not None and following.gap.startswith(":"):
+        about = at > 0 and self.words[at - 1].low in {"re", "fao", "cc", "attn"}
+        if following is not None and following.gap.startswith(":") and not about:
             return False
         if (
             word.low in TITLES | ROLES | KIN | LABELS
@@ -584,6 +599,27 @@ class _Finder:
         acts = acts or (
             following is not None and following.low.endswith(("n't", "n’t")) and word.low not in HOPEFUL_NAMES
         )
+        if following is not None and following.gap == " ":
+            # "Will will be in", "Hope was crying".
+            after = self.words[at + 2] if at + 2 < len(self.words) else None
+            doing = (
+                after is not None and after.gap == " " and after.low.endswith("ing") and len(after.low) > 5
+            )
+            lies = (
+                following.low == "in"
+                and after is not None
+                and after.low in {"room", "rm", "bed", "flat", "bay"}
+            )
+            been = following.low == "has" and after is not None and after.low == "been"
+            acts = (
+                acts
+                or lies
+                or been
+                or following.low == word.low
+                or (following.low in {"was", "is"} and doing)
+            )
+        elif following is not None and following.gap == ", ":
+            acts = acts or following.low == "who"
         inside = not word.first and not self._in_place(at) and not self._capital_before(at)
         if surname or owns or acts or inside:
             self._take(at, _LISTED if surname else _LIKELY)
@@ -600,9 +636,19 @@ class _Finder:
             return False
         if at and self.words[at - 1].low in PERSON_PREPS and word.gap == " ":
             return True
+        if self._spoken_to(at):
+            return True
         if following is None or following.gap != " ":
             return False
         return following.low in (PERSON_THINGS if word.possessive else PERSON_VERBS)
+
+    def _spoken_to(self, at: int) -> bool:
+        """ "I have spoken to Pauline and to Ged"."""
+        before = [word.low for word in self.words[max(0, at - 6) : at]]
+        spoke = {"spoke", "spoken", "talked", "speak", "speaking", "talking", "written", "wrote"}
+        word = self.words[at]
+        is_place = word.low in PLACES or word.low.endswith(_PLACE_ENDINGS)
+        return before[-1:] in (["to"], ["with"]) and bool(set(before) & spoke) and not is_place
 
     def _is_pair(self, at: int) -> bool:
         """Two capitals that no list knows, beside each other and not said to be a place."""
@@ -679,7 +725,7 @@ class _Finder:
             beside = (
                 at + 1 < len(self.words) and self.words[at + 1].low in parts and self.words[at + 1].capital
             )
-            acts = at + 1 < len(self.words) and self.words[at + 1].low in PERSON_VERBS
+            acts = at + 1 < len(self.words) and self.words[at + 1].low in PERSON_VERBS | BEING_VERBS
             inside = word.capital and (not word.first or word.possessive) and word.low not in NOT_NAMES
             return word.capital and (beside or acts or inside)
         return True

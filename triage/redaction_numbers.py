@@ -15,6 +15,13 @@ _EMAIL = re.compile(r"(?<![\w.+-])[\w.+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,
 _TEN_DIGITS = re.compile(r"(?<![\d+])(\d{3})([ \t-]?)(\d{3})([ \t-]?)(\d{4})(?!\d)")
 _NHS_LABEL = re.compile(r"\bn\.?h\.?s\b[^\d\n]{0,25}$", re.IGNORECASE)
 _NHS_NEAR = re.compile(r"\bn\.?h\.?s\b", re.IGNORECASE)
+# With its check digit right, a number beside one of these is hardly ever an invoice's.
+_PATIENT_NEAR = re.compile(
+    r"\b(?:patient|pt|client|resident|service user|dob|born|admitted)\b|\x00", re.IGNORECASE
+)
+_OTHER_NUMBER = re.compile(
+    r"\b(?:invoice|order|account|log|crime|job|ref(?:erence)?)\b[^\n]{0,20}$", re.IGNORECASE
+)
 _CONTEXT_CHARACTERS = 60
 
 _NATIONAL_INSURANCE = re.compile(
@@ -45,14 +52,24 @@ _DATE = (
     rf"|\d{{1,2}}(?:st|nd|rd|th)?[ -]?(?:of[ ])?{_MONTH}\.?,?[ -]?(?:\d{{4}}|['’]?\d{{2}})"
     rf"|{_MONTH}[ ]\d{{1,2}}(?:st|nd|rd|th)?,?[ ]\d{{4}}|\d{{8}})(?!\d)"
 )
-_BIRTH_CUE = r"(?:d\.?[ ]?o\.?[ ]?b\b\.?|date[ ]of[ ]birth|birth[ ]?dates?|born|birthday|b\.)"
+_BIRTH_CUE = (
+    r"(?:d\.?[ ]?o\.?[ ]?b\b\.?|date[ ]of[ ]birth|birth[ ]?dates?|born|birthday|b\.|b(?=[ ]\d{1,2}[./-]))"
+)
 _DATE_OF_BIRTH = re.compile(
-    rf"(?<!\w){_BIRTH_CUE}[^\w\n]{{0,6}}\n?(?:(?:is|was|on|the|given|as|recorded)[^\w\n]{{1,3}}){{0,3}}({_DATE})",
+    rf"(?<!\w){_BIRTH_CUE}[^\w\n]{{0,6}}\n?(?:(?:is|was|on|the|given|as|recorded|we|i|you|they|have|hold|held|for|him|her|them)[^\w\n]{{1,3}}){{0,5}}({_DATE})",
     re.IGNORECASE,
 )
 _BIRTH_AFTER = re.compile(
-    rf"(?<!\d)({_DATE})[ ]?[(,-]{{0,2}}[ ]?(?:d\.?o\.?b\b|date[ ]of[ ]birth)", re.IGNORECASE
+    rf"(?<!\d)({_DATE})[ ]?[(,-]{{0,2}}[ ]?(?:is[ ]\w{{2,5}}[ ])?(?:d\.?o\.?b\b|date[ ]of[ ]birth)",
+    re.IGNORECASE,
 )
+
+# A whole date of long ago right behind a name.
+_BIRTH_BEHIND_NAME = re.compile(
+    r"(?<=[a-zA-ZÀ-ɏ])[ ]?,?[ ]\(?(?<!since )(\d{1,2}[./-]\d{1,2}[./-](?:19[1-9]\d|200[0-8]))(?!\d)"
+)
+_LONG_AGO = re.compile(r"(?<!\d)\d{1,2}[./-]\d{1,2}[./-](?:19[1-9]\d|200[0-8])(?!\d)")
+_NAME_BEFORE = re.compile(r"\b[A-ZÀ-Þ][\w'’-]+[ ]?,?[ ]\(?$")
 
 _WORD = r"[A-Za-zÀ-ɏ][\wÀ-ɏ'’.-]{0,24}"
 _CAPITAL = r"[A-ZÀ-Þ][\w'’-]{0,24}"
@@ -90,7 +107,20 @@ _HOUSE_NAME_BEFORE = re.compile(
     rf"(?:^|(?<=[,.:\n\x00 ]))(?:[Tt]he[ ]{_CAPITAL}(?:[ ]{_CAPITAL})?"
     rf"|(?<![A-Za-z][ ]){_CAPITAL}|(?<=[a-z][ ]){_CAPITAL}),[ ]?$"
 )
-_BUILDING_BEFORE = re.compile(rf"(?:(?i:{_UNIT})[ ]?,?[ ])?{_BUILDING},?[ ]?$")
+# Houses that carry a name in place of a number; "House", "Lodge" and "Court" are more often a service's.
+_COTTAGE = (
+    rf"(?:[Tt]he[ ])?(?:{_CAPITAL}[ ]){{1,2}}"
+    r"(?:Cottages?|Farm|Farmhouse|Barn|Forge|Mill|Bungalow|Vicarage|Rectory)"
+)
+_NAMED_HOUSE = re.compile(rf"(?<!\w){_COTTAGE},[ ]?(?:{_CAPITAL}[ ]){{1,3}}(?i:{_STREET_TYPE})\b")
+_NEIGHBOURS_HOUSE = re.compile(
+    rf"(?i:neighbou?rs?|friend|letters|parcels)[ ](?:at|to)[ ](?P<house>{_COTTAGE})\b"
+)
+_HOUSE_NUMBER_SAID = re.compile(r"(?<!\w)(?:[Nn]o\.?|[Nn]umber)[ ]?$")
+_BUILDING_BEFORE = re.compile(
+    rf"(?:(?i:{_UNIT})[ ]?,?[ ])?{_BUILDING},?[ ]?$|(?i:{_UNIT})[ ]?,?[ ][Tt]he[ ]{_CAPITAL},?[ ]$"
+)
+_BOX = re.compile(r"(?<!\w)P\.?[ ]?O\.?[ ]?Box[ ](?:no\.?[ ]?)?\d{1,6}", re.IGNORECASE)
 _ADDRESS_LABEL = re.compile(
     r"(?im)^(?P<before>[^\n:]{0,30})\baddress(?P<after>[^\n:]{0,25}):[ \t]*(?P<address>[^\n]{4,120})"
 )
@@ -99,7 +129,7 @@ _NOT_STREET_ADDRESS = re.compile(r"e-?mail|web|ip\b|provider|home\b|service", re
 _TOWN = rf"{_CAPITAL}(?:[ -](?:{_CAPITAL}|on|upon|under|le|in|the|by|of)){{0,4}}"
 _TOWN_AFTER = re.compile(
     rf"(?P<gap>[ ]?,[ ]?(?:\n[ ]?)?)(?P<town>{_TOWN})"
-    r"(?=[ ]?(?:[,.;)\n\x00]|$|(?:and|has|have|is|was|are|for|since|but|who|where|which|to|from|with|at|on|in)\b))"
+    r"(?=[ ]?(?:[,.;)\n\x00]|$|(?:and|has|have|is|was|are|for|since|but|who|where|which)\b|[a-z]))"
 )
 _TOWN_LINES = re.compile(rf"(?:[ ]?,?[ ]?\n[ ]?{_TOWN}){{1,3}}(?=[ ]?,?[ ]?\n?[ ]?\x00)")
 
@@ -120,6 +150,7 @@ def find_numbers_and_addresses(text: str) -> list[PersonalData]:
         new = _without_overlaps(find(text))
         found += new
         text = blanked(text, new)
+    found += _dates_like_births(text, list(found))
     return sorted(found, key=lambda item: item.start)
 
 
@@ -159,6 +190,16 @@ def _dates_of_birth(text: str) -> Iterator[PersonalData]:
     for pattern in (_DATE_OF_BIRTH, _BIRTH_AFTER):
         for match in pattern.finditer(text):
             yield _item(Kind.DATE_OF_BIRTH, match, 0.95, 1)
+    for match in _BIRTH_BEHIND_NAME.finditer(text):
+        if _NAME_BEFORE.search(text, max(0, match.start() - 30), match.start(1)):
+            yield _item(Kind.DATE_OF_BIRTH, match, 0.7, 1)
+
+
+def _dates_like_births(text: str, found: list[PersonalData]) -> Iterator[PersonalData]:
+    """Further whole dates of long ago, where one date of birth was told: the wrong one, the husband's."""
+    if any(item.kind is Kind.DATE_OF_BIRTH for item in found):
+        for match in _LONG_AGO.finditer(text):
+            yield _item(Kind.DATE_OF_BIRTH, match, 0.6)
 
 
 def _nhs_numbers(text: str) -> Iterator[PersonalData]:
@@ -168,7 +209,8 @@ def _nhs_numbers(text: str) -> Iterator[PersonalData]:
         holds = nhs_checksum_holds("".join(match.group(1, 3, 5)))
         shaped = bool(match.group(2)) and bool(match.group(4))
         near = _NHS_NEAR.search(before) is not None or _NHS_NEAR.search(after) is not None
-        if holds and (near or shaped):
+        hinted = bool(_PATIENT_NEAR.search(before)) and not _OTHER_NUMBER.search(before)
+        if holds and (near or shaped or hinted):
             yield _item(Kind.NHS_NUMBER, match, 0.99 if near else 0.9)
         elif _NHS_LABEL.search(before):
             # With a slip of the pen in it, a labelled number still leads to one person.
@@ -209,6 +251,14 @@ def _addresses(text: str) -> Iterator[PersonalData]:
         if _is_street(match) and not in_a_service:
             start, end = _house_start(text, match.start()), _town_end(text, match.end())
             yield PersonalData(Kind.ADDRESS, start, end, text[start:end], 0.9)
+    for match in _NAMED_HOUSE.finditer(text):
+        end = _town_end(text, match.end())
+        yield PersonalData(Kind.ADDRESS, match.start(), end, text[match.start() : end], 0.8)
+    for match in _BOX.finditer(text):
+        end = _town_end(text, match.end())
+        yield PersonalData(Kind.ADDRESS, match.start(), end, text[match.start() : end], 0.9)
+    for match in _NEIGHBOURS_HOUSE.finditer(text):
+        yield _item(Kind.ADDRESS, match, 0.7, "house")
     for match in _UNIT_IN_BUILDING.finditer(text):
         if _FLAT.match(match.group()):
             end = _town_end(text, match.end())
@@ -246,6 +296,9 @@ def _is_street(match: re.Match[str]) -> bool:
 def _house_start(text: str, start: int) -> int:
     """Where the address begins when the house's name or the flat in a named building stands before."""
     before = text[max(0, start - 70) : start]
+    said = _HOUSE_NUMBER_SAID.search(before)
+    if said:
+        return start - len(before) + said.start()
     match = _BUILDING_BEFORE.search(before) or _HOUSE_NAME_BEFORE.search(before)
     if match and _is_somebody(match.group()):
         return start

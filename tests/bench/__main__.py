@@ -22,6 +22,7 @@ _BENCHES: dict[str, Callable[[], Iterator[Measured]]] = {
     "triage": understanding.triage,
     "provider-match": understanding.provider_match,
     "providers": understanding.providers,
+    "redaction": understanding.redaction,
     "start-up": understanding.start_up,
 }
 

@@ -90,6 +90,25 @@ def providers() -> Iterator[Measured]:
         )
 
 
+def redaction() -> Iterator[Measured]:
+    """Recall and precision of personal data by kind, over all marked texts and over each part for names."""
+    from tests.triage import test_redaction as marked
+
+    parts = list(dict.fromkeys(row["part"] for row in marked.read_texts()))
+    every = marked.tally(*parts)
+    for kind in map(str, marked.PersonalDataKind):
+        least = 0.85 if kind == "name" else 0.97
+        spans = f"{every.marked[kind]} marked"
+        yield Measured(f"{kind}: recall", every.recall(kind), detail=spans, at_least=least)
+        yield Measured(f"{kind}: precision", every.precision(kind), detail=f"{every.found[kind]} found")
+    for part in parts:
+        one = marked.tally(part)
+        if one.marked["name"]:
+            yield Measured(
+                f"names in part {part}: recall", one.recall("name"), detail=f"{one.marked['name']} marked"
+            )
+
+
 def start_up() -> Iterator[Measured]:
     """A worker with its models and 55,000 locations from the database: until it could work, and its memory."""
     from bot.app import build_app, prepare
