@@ -20,11 +20,13 @@ from storage.attachments import (
     scan_figures,
     scans_due,
 )
+from storage.audit import MACHINE, Audit
 from storage.concerns import ConcernFilter, list_concerns
 from storage.encryption import add_key
+from storage.erasing import erase
 from storage.messages import latest_reading
 from storage.rotation import reseal_all
-from storage.tables import AttachmentRow, AuditRow, ReadingRow
+from storage.tables import AttachmentRow, AuditRow, ConcernRow, ReadingRow
 from tests.bot.email_bytes import attached, multipart, part
 from tests.factories import NOW, concern, message_ids, stored, triaged
 from triage.vocabulary import Attachment, FileSign
@@ -175,3 +177,18 @@ def test_no_readable_column_holds_the_name_of_a_file(app: App) -> None:
         [file] = attachments_of(session, app.keys, [message_id])
     assert reading is not None
     assert reading.attachments[0]["filename"] == file.name == "Margaret-Ashdown.png"
+
+
+def test_an_erased_concern_takes_its_files_with_it(app: App) -> None:
+    """Nothing of them is left to be opened or found."""
+    opened = concern(app)
+    [message_id] = message_ids(app, opened.id)
+    with app.database.write() as session:
+        keep_attachments(session, app.keys, message_id, [LETTER], now=NOW)
+    with app.database.write() as session:
+        row = session.get_one(ConcernRow, opened.id)
+        row.state = "closed"
+        audit = Audit(at=NOW, actor=MACHINE, action="erased")
+        erase(session, app.keys, row, because="asked for", audit=audit)
+    with app.database.read() as session:
+        assert session.scalars(select(AttachmentRow.id)).all() == []

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.factories import message
-from tests.quick_predictors import QuickPredictors
+from tests.quick_predictors import QuickPredictors, prediction
 from triage.assess import assess
 from triage.attached import file_heading, has_unread_files, text_with_files
 from triage.decide import decide
 from triage.provider_match import Register
-from triage.vocabulary import Assessment, Attachment, Category, Decision, FileSign, Severity
+from triage.vocabulary import Assessment, Attachment, Category, Decision, FileSign, Prediction, Severity
 
 RED = "On Sunday the night carer punched my mother at Rose Court."
 LEAFLET = "Our training course on safeguarding adults takes place in May. " * 200
@@ -109,3 +111,20 @@ def test_a_message_without_files_is_understood_as_before() -> None:
     assessment, _ = understood(RED)
     assert assessment.alone is None
     assert assessment.files == ()
+
+
+def test_office_business_in_a_file_takes_nothing_back_of_what_the_message_says() -> None:
+    """A rule is only asked about, where the models are sure of no concern and the words are of an office."""
+
+    class SureOfNothing:
+        version = "sure"
+
+        def predict(self, subject: str, text: str) -> Prediction:
+            return prediction(Category.NOT_A_CONCERN, Severity.GREEN, sure=0.97)
+
+    leaflet = file("You are invited to a training course. Book your place on the training course by Friday.")
+    mail = message(RED, attachments=(leaflet,))
+    assessment = assess(mail, register=Register.of(()), predictors=SureOfNothing())
+    assert assessment.alone is not None
+    assert decide(replace(assessment, alone=None)).category is Category.NOT_A_CONCERN
+    assert decide(assessment).category is Category.SAFEGUARDING

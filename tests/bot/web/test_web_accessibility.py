@@ -25,13 +25,14 @@ from test_web_spam_tray import add_spam
 
 from bot.app import App
 from bot.web.server import WebServer, serve_web
+from storage.attachments import keep_attachments
 from storage.audit import MACHINE, Audit
 from storage.concerns import concern_by_reference, messages_of
 from storage.erasing import erase
 from storage.people import active_leads, let_erase, let_word_answers
 from storage.threads import LinkKind, join
 from triage.belonging import Why
-from triage.vocabulary import Category, Severity
+from triage.vocabulary import Attachment, Category, FileSign, Severity
 
 ROOT = Path(__file__).parents[3]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
@@ -66,12 +67,24 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def _attach_a_program(app: App, reference: str) -> None:
+    """A file that says it is a letter."""
+    signs = (FileSign.OTHER_TYPE, FileSign.PROGRAM)
+    program = Attachment(
+        "letter.pdf", "application/pdf", 2, "1" * 64, b"MZ", "application/x-executable", signs
+    )
+    with app.database.write() as session:
+        [message] = messages_of(session, concern_by_reference(session, reference).id)
+        keep_attachments(session, app.keys, message.id, [program], now=NOW)
+
+
 @pytest.fixture(scope="module")
 def desk_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
     """A desk with concerns of every kind on a port."""
     app = build_desk(tmp_path_factory.mktemp("accessible"))
     first = add_concern(app, Sample(due_at=NOW - timedelta(hours=1)))
     add_second_assessment(app, first)
+    _attach_a_program(app, first)
     add_concern(
         app,
         Sample(
