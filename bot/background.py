@@ -37,7 +37,8 @@ ALERT_QUEUE = "alerts"
 MAIL_QUEUE = "mail"
 FILE_QUEUE = "files"
 CHECK_QUEUE = "checks"
-_QUEUES = (TRIAGE_QUEUE, ALERT_QUEUE, MAIL_QUEUE, FILE_QUEUE, CHECK_QUEUE)
+SHADOW_QUEUE = "shadow"
+_QUEUES = (TRIAGE_QUEUE, ALERT_QUEUE, MAIL_QUEUE, FILE_QUEUE, CHECK_QUEUE, SHADOW_QUEUE)
 
 _POLL_SECONDS = 0.25
 _HEARTBEAT_SECONDS = 5.0
@@ -237,7 +238,8 @@ class Worker:
         for queue in _QUEUES:
             DBOS.register_queue(
                 queue,
-                worker_concurrency=self._threads,
+                # What changes nothing may never take the place of what does.
+                worker_concurrency=1 if queue == SHADOW_QUEUE else self._threads,
                 polling_interval_sec=_POLL_SECONDS,
                 on_conflict="always_update",
             )

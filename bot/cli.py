@@ -209,6 +209,42 @@ def promote(candidate: Path | None) -> None:
     click.echo(f"{version} is in force from the next start of the workers.")
 
 
+@main.group()
+def shadow() -> None:
+    """A candidate that labels every new message too, out of sight, and changes nothing."""
+
+
+@shadow.command(name="start")
+@click.option(
+    "--candidate", type=_FILE, help="Folder of the candidate. Default: candidate in the data folder."
+)
+def shadow_start(candidate: Path | None) -> None:
+    """Begin, and say what the gate says of the candidate."""
+    from bot.shadow import start_shadow
+
+    with _app() as app:
+        folder = candidate or app.settings.data_dir / "candidate"
+        click.echo(start_shadow(app, folder, now=datetime.now(UTC)))
+
+
+@shadow.command(name="stop")
+def shadow_stop() -> None:
+    """End it; what the candidate said is kept."""
+    from bot.shadow import stop_shadow
+
+    with _app() as app:
+        click.echo(f"{stop_shadow(app, now=datetime.now(UTC))} no longer runs in the shadow.")
+
+
+@shadow.command(name="report")
+def shadow_report() -> None:
+    """Show where the candidate and the model in force differ, and how each did against people."""
+    from bot.shadow_report import shadow_report as report
+
+    with _app() as app:
+        click.echo(report(app))
+
+
 @main.command()
 def rollback() -> None:
     """Put the model before the last promotion back in force."""

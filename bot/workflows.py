@@ -10,7 +10,15 @@ from datetime import UTC, datetime, timedelta
 from bot.acknowledgement import acknowledge
 from bot.alerts import alert_leads
 from bot.app import App
-from bot.background import CHECK_QUEUE, FILE_QUEUE, MAIL_QUEUE, MANY_ATTEMPTS, TRIAGE_QUEUE, Job
+from bot.background import (
+    CHECK_QUEUE,
+    FILE_QUEUE,
+    MAIL_QUEUE,
+    MANY_ATTEMPTS,
+    SHADOW_QUEUE,
+    TRIAGE_QUEUE,
+    Job,
+)
 from bot.bounces import tie_bounce
 from bot.digests import send_due_digests
 from bot.due import due_time
@@ -23,6 +31,7 @@ from bot.pulse import finish_pulse, is_pulse
 from bot.scanning import SCAN_JOB, ask_for_due_scans, could_not_scan, keep_files, scan_file
 from bot.sender_checks import SenderChecks
 from bot.sender_trust import CHECK_JOB, note_sender_trust
+from bot.shadow import SHADOW_JOB, Shadow, ask_for_shadow
 from bot.slack_files import FILES_JOB, SlackFiles
 from bot.slack_out import POST_JOB, SlackPoster, alert_channel
 from bot.slack_reading import read_slack
@@ -69,6 +78,7 @@ def jobs(app: App, *, clock: Callable[[], datetime] = utc_now) -> list[Job]:
     """Everything a worker can be asked to do."""
     poster, files = SlackPoster(app, clock=clock), SlackFiles(app, clock=clock)
     senders = SenderChecks(app, clock=clock)
+    shadow = Shadow(app, read=_read_with_files, clock=clock)
     return [
         Job(
             TRIAGE_JOB,
@@ -94,6 +104,8 @@ def jobs(app: App, *, clock: Callable[[], datetime] = utc_now) -> list[Job]:
             give_up=lambda message_id, why: log.error("message %s stays in the tray: %s", message_id, why),
         ),
         Job(CHECK_JOB, CHECK_QUEUE, run=senders.check, give_up=senders.give_up),
+        # One attempt: what fails changes nothing, and must not keep the next ones waiting.
+        Job(SHADOW_JOB, SHADOW_QUEUE, run=shadow.answer, give_up=shadow.give_up, attempts=1),
         Job(
             SCAN_JOB,
             FILE_QUEUE,
@@ -128,7 +140,7 @@ def triage_message(app: App, message_id: str, *, now: datetime, out_of_tray: boo
         if row.channel == Channel.SLACK:
             triage_slack(app, message_id, raw, now=now)
             return
-        message = looked_into(read_message(app, Channel(row.channel), raw), app.parse_limits)
+        message = _read_with_files(app, Channel(row.channel), raw)
     except CannotRead as error:
         set_aside(app, message_id, error.reason, now=now)
         return
@@ -150,6 +162,10 @@ def read_message(app: App, channel: Channel, raw: bytes) -> Message:
     if channel is Channel.BY_HAND:
         return read_by_hand(raw)
     return parse_email_safely(raw, limits=app.parse_limits, channel=channel)
+
+
+def _read_with_files(app: App, channel: Channel, raw: bytes) -> Message:
+    return looked_into(read_message(app, channel, raw), app.parse_limits)
 
 
 def set_aside(app: App, message_id: str, reason: str, *, now: datetime) -> None:
@@ -260,7 +276,7 @@ def _wanted_by_a_person(decision: Decision) -> Decision:
 
 
 def what_the_clock_brings(app: App, now: datetime) -> None:
-    """Called every few seconds by each worker: digests, forgotten messages, drafts to delete, scans."""
+    """Called every few seconds by each worker: digests, forgotten messages, old drafts, scans, the shadow."""
     send_due_digests(app, now)
     with app.database.read() as session:
         forgotten = untriaged_before(session, now - _UNTRIAGED_AFTER, limit=_MOST_FORGOTTEN)
@@ -269,6 +285,7 @@ def what_the_clock_brings(app: App, now: datetime) -> None:
         triage_again(app.database, app.background, message_id, now.replace(minute=0))
     delete_old_drafts(app, now)
     ask_for_due_scans(app, now)
+    ask_for_shadow(app)
 
 
 def delete_old_drafts(app: App, now: datetime) -> None:

@@ -10,6 +10,7 @@ from bot.web.desk import (
     decisions,
     erasing,
     health,
+    learning,
     login,
     providers,
     set_aside,
@@ -31,5 +32,6 @@ PAGES = (
     spam_tray.page,
     by_hand.page,
     answers.page,
+    learning.page,
     health.page,
 )

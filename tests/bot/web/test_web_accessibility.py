@@ -27,11 +27,15 @@ from bot.app import App
 from bot.web.server import WebServer, serve_web
 from storage.attachments import keep_attachments
 from storage.audit import MACHINE, Audit
-from storage.concerns import concern_by_reference, messages_of
+from storage.concerns import assessments_of, concern_by_reference, messages_of
 from storage.erasing import erase
 from storage.people import active_leads, let_erase, let_word_answers
+from storage.shadow import save_answer, start_run
 from storage.threads import LinkKind, join
+from tests.factories import assessment
+from tests.quick_predictors import prediction
 from triage.belonging import Why
+from triage.decide import decide
 from triage.vocabulary import Attachment, Category, FileSign, Severity
 
 ROOT = Path(__file__).parents[3]
@@ -58,6 +62,9 @@ PATHS = (
     "/spam",
     "/answers",
     "/answers/safeguarding",
+    "/learning",
+    "/learning/drift",
+    "/learning/model",
     "/health",
     "/nowhere",
 )
@@ -106,6 +113,7 @@ def desk_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]
     with app.database.write() as session:
         for who in active_leads(session):
             let_word_answers(session, who, may=True, audit=Audit(at=NOW, actor=MACHINE, action="given"))
+    _run_a_candidate(app, first)
     server = serve_web(app, host="127.0.0.1", port=0)
     yield server
     server.stop()
@@ -126,6 +134,16 @@ def _ask_and_join(app: App) -> None:
         erase(session, app.keys, erased, because="by mistake", audit=audit)
         for who in active_leads(session):
             let_erase(session, who, may=True, audit=audit)
+
+
+def _run_a_candidate(app: App, reference: str) -> None:
+    """A candidate in the shadow that the gate refuses and that differs on one concern."""
+    gate = {"in_force": "2026.11", "refusals": ["red recall would fall"], "grounds": ["measured on 9"]}
+    with app.database.write() as session:
+        run = start_run(session, "2026.12", gate, audit=Audit(at=NOW, actor=MACHINE, action="shadow_started"))
+        latest = assessments_of(session, concern_by_reference(session, reference).id)[0]
+        said = decide(assessment(prediction(Category.REFERRAL, Severity.GREEN)))
+        save_answer(session, run.id, latest.id, said, confidence=0.8, now=NOW)
 
 
 @pytest.fixture(scope="module")
