@@ -199,6 +199,7 @@ _ELSEWHERE = frozenset(
         "mailbox_rescanned",
         "mailbox_state",
         "register_imported",
+        "shadow_started",
         "wording_right_given",
     }
 )
