@@ -35,6 +35,7 @@ __all__ = [
     "ENCODER_FILES",
     "Lines",
     "ModelRefused",
+    "corpus_digest",
     "load_predictors",
     "read_lines",
     "read_manifest",
@@ -47,11 +48,17 @@ _EXCLUSIVE = {"category": True, "urgent": False, "themes": False, "abuse_types":
 
 
 def corpus_digest(messages: Sequence[LabelledMessage]) -> str:
-    """A digest of everything that was learned from."""
+    """A digest of everything that was learned from, the same for the same messages on every machine."""
     digest = hashlib.sha256()
     for message in messages:
-        digest.update(repr(message).encode())
+        # Sorted: a set shows its members in another order in every process.
+        fields = {name: _plain(value) for name, value in vars(message).items()}
+        digest.update(json.dumps(fields, sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, frozenset) else value
 
 
 def save_model(

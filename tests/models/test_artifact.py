@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.artifact import ModelRefused, load_predictors, read_manifest, save_model
+from models.artifact import ModelRefused, corpus_digest, load_predictors, read_manifest, save_model
 from models.labelled import LabelledMessage
 from models.predict import TrainedPredictors
 from models.train import Trained
@@ -191,3 +194,24 @@ def test_a_bare_pickle_in_the_place_of_a_file_is_refused(folder: Path, tmp_path:
     with pytest.raises(ModelRefused):
         load_predictors(folder)
     assert not mark.exists()
+
+
+def test_the_digest_of_a_corpus_is_the_same_in_every_process(small_corpus: list[LabelledMessage]) -> None:
+    """Whatever order a set of labels happens to be in."""
+    program = (
+        "from models.artifact import corpus_digest; from models.labelled import load_corpus; "
+        "print(corpus_digest(load_corpus()[:200]))"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=Path(__file__).parents[2],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1
+    assert corpus_digest(small_corpus) != corpus_digest(small_corpus[:-1])
