@@ -13,7 +13,7 @@ from typing import Any
 from bot.app import build_app, costs_in_force, model_folder
 from bot.assessing import evaluate_messages
 from bot.settings import Settings
-from bot.training import as_labelled, desk_examples, gate_half
+from bot.training import as_labelled, desk_examples, frozen_figures
 from models.artifact import load_predictors, read_manifest, shipped_model
 from models.evaluate import compare
 from models.labelled import halves
@@ -52,29 +52,32 @@ class Verdict:
 
 
 def judge(candidate: Path, settings: Settings, *, now: datetime) -> Verdict:
-    """Compare the candidate with the model in force, on messages from which neither learned or drew a line.
+    """Compare the candidate with the model in force, on messages from which neither learned.
 
-    These are half of the frozen set and, where people decided enough at the desk, half of what they decided.
+    These are the frozen set, each half with lines drawn without it, and, where people decided enough at the
+    desk, the half of their decisions that is kept back.
     """
     costs = costs_in_force(settings)
-    new, current = (
-        load_predictors(folder, encoder=settings.encoder, costs=costs)
-        for folder in (candidate, model_folder(settings))
-    )
+    folders = (candidate, model_folder(settings))
+    new, current = (load_predictors(folder, encoder=settings.encoder, costs=costs) for folder in folders)
+    measured = {
+        "frozen messages": [
+            frozen_figures(folder, encoder=settings.encoder, costs=costs) for folder in folders
+        ]
+    }
     own = [as_labelled(example) for example in desk_examples(settings, now=now)]
-    sets = {"frozen messages": gate_half()}
     grounds = []
     if len(own) >= LEAST_OWN:
-        sets["messages decided at this desk"] = halves(own)[1]
+        kept = halves(own)[1]
+        measured["messages decided at this desk"] = [evaluate_messages(kept, one) for one in (new, current)]
     else:
         grounds = [f"{len(own)} messages decided at this desk: from {LEAST_OWN} on they are measured too"]
     refusals: list[str] = []
     figures: dict[str, dict[str, dict[str, float]]] = {}
-    for name, messages in sets.items():
-        candidates, currents = evaluate_messages(messages, new), evaluate_messages(messages, current)
-        refusals += [f"on {len(messages)} {name}: {why}" for why in compare(candidates, currents)]
+    for name, (candidates, currents) in measured.items():
+        refusals += [f"on {candidates['messages']} {name}: {why}" for why in compare(candidates, currents)]
         figures[name] = {"candidate": _some(candidates), "in force": _some(currents)}
-        grounds.append(f"measured on {len(messages)} {name}")
+        grounds.append(f"measured on {candidates['messages']} {name}")
     return Verdict(new.version, current.version, refusals, grounds, figures)
 
 

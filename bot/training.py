@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from bot.app import build_app, costs_in_force, model_folder
-from bot.assessing import evaluate_messages
+from bot.assessing import answer_of, evaluate_messages
 from bot.settings import Settings
-from models.artifact import (
-    ENCODER_FILES,
-    load_predictors,
-    read_manifest,
-    save_model,
-)
+from models.artifact import ENCODER_FILES, Lines, load_predictors, read_lines, read_manifest, save_model
 from models.corpus_check import Complaint, check_corpus, summary
+from models.evaluate import evaluate
 from models.labelled import CORPUS, FROZEN, LabelledMessage, halves, load_corpus, read_labelled
 from models.model_card import write_card
+from models.predict import TrainedPredictors
 from models.train import OWN_WEIGHT, Trained, blend, train
 from storage.labelled_examples import LabelledExample, labelled_examples
 from triage.costs import Costs
@@ -107,14 +106,14 @@ def build(
     costs: Costs,
     say: Say = lambda _: None,
 ) -> dict[str, Trained]:
-    """Both modes: "lexical", and "blend" where there is an encoder, its lines drawn on one half of the frozen set."""
+    """Both modes: "lexical", and "blend" where there is an encoder, its lines drawn on the frozen set."""
     trained = {"lexical": train(messages, own=own, costs=costs, progress=say)}
     if encoder_folder is not None:
         from models.semantic import OnnxEncoder  # noqa: PLC0415  a council may run without the encoder's libraries
 
         say(f"drawing the lines of the blend with the encoder of {encoder_folder}")
-        lines_half, _ = halves(load_corpus(FROZEN))
-        trained["blend"] = blend(trained["lexical"], OnnxEncoder(encoder_folder), lines_half, costs=costs)
+        frozen = load_corpus(FROZEN)
+        trained["blend"] = blend(trained["lexical"], OnnxEncoder(encoder_folder), frozen, costs=costs)
     return trained
 
 
@@ -132,16 +131,39 @@ def _encoder_of(folder: Path) -> Path | None:
 
 
 def _write_card(folder: Path, messages: Sequence[LabelledMessage], costs: Costs) -> None:
-    measured = gate_half()
-    figures = evaluate_messages(measured, load_predictors(folder))
+    figures = frozen_figures(folder, costs=costs)
     measured_on = (
-        f"Taken on {len(measured)} messages, the half of the frozen set from which neither a weight was learned "
-        "nor a line drawn.\nThe lines of the blend are drawn on the other half."
+        f"Taken on the {figures['messages']} messages of the frozen set, from which no weight was learned."
     )
+    if "blend" in read_manifest(folder)["modes"]:
+        measured_on += (
+            " Each half was\nmeasured with lines drawn on the other half alone; "
+            "the lines in force are drawn on both."
+        )
     card = write_card(read_manifest(folder), messages, figures, measured_on=measured_on, costs=costs)
     (folder / "card.md").write_text(card, encoding="utf-8")
 
 
-def gate_half() -> list[LabelledMessage]:
-    """The half of the frozen set that nothing was learned or drawn from."""
-    return halves(load_corpus(FROZEN))[1]
+def frozen_figures(folder: Path, *, encoder: bool = True, costs: Costs | None = None) -> dict[str, Any]:
+    """The figures on the frozen set, no message of which had a part in the lines that it was measured by.
+
+    An artefact that does not keep the lines of each half is measured by its own, which flatters it.
+    """
+    predictors = load_predictors(folder, encoder=encoder, costs=costs)
+    lines = read_lines(folder, encoder=encoder, costs=costs)
+    frozen = load_corpus(FROZEN)
+    if not lines.crossed:
+        return evaluate_messages(frozen, predictors)
+    measured = _crossed(frozen, predictors, lines)
+    messages = [message for half, _ in measured for message in half]
+    answers = [answer_of(message, predictors=models) for half, models in measured for message in half]
+    return evaluate(messages, answers)
+
+
+def _crossed(
+    frozen: Sequence[LabelledMessage], predictors: TrainedPredictors, lines: Lines
+) -> list[tuple[list[LabelledMessage], TrainedPredictors]]:
+    """Each half with models whose lines were drawn on the other."""
+    first, second = halves(frozen)
+    by_first, by_second = (replace(predictors, thresholds=one) for one in lines.crossed)
+    return [(first, by_second), (second, by_first)]

@@ -99,6 +99,7 @@ def save_model(
             mode: {
                 "thresholds": as_manifest(models.thresholds),
                 "drawn_on": models.drawn_on,
+                "crossed": [as_manifest(lines) for lines in models.crossed],
                 "held_out": models.metrics,
             }
             for mode, models in trained.items()
@@ -156,12 +157,16 @@ def load_predictors(folder: Path, *, encoder: bool = True, costs: Costs | None =
 
 @dataclass(frozen=True)
 class Lines:
-    """The lines of one mode under a table of costs; `scores` are None in an artefact that keeps none."""
+    """The lines of one mode under a table of costs; `scores` are None in an artefact that keeps none.
+
+    `crossed` are those drawn on each half of the scores alone, as of `Trained`.
+    """
 
     version: str
     mode: str
     thresholds: Thresholds
     scores: Scores | None
+    crossed: tuple[Thresholds, ...] = ()
 
 
 def read_lines(folder: Path, *, encoder: bool = True, costs: Costs | None = None) -> Lines:
@@ -184,14 +189,22 @@ def _lines(manifest: Mapping[str, Any], folder: Path, *, encoder: bool, costs: C
     thresholds = _read_thresholds(manifest["modes"][mode]["thresholds"])
     scores = _read_scores(manifest, folder, mode)
     version = manifest["version"] if mode == "blend" else f"{manifest['version']}-lexical"
+    crossed = tuple(_read_thresholds(one) for one in manifest["modes"][mode].get("crossed", ()))
     if costs is None or costs.as_json() == costs_of(manifest).as_json():
-        return Lines(version, mode, thresholds, scores)
+        return Lines(version, mode, thresholds, scores, crossed)
     if scores is None:
         raise BadInput(
             f"{folder} keeps no held-out scores, so its lines cannot follow {costs.origin} table of costs: "
             "train a model, or take the table away"
         )
-    return Lines(f"{version}-costs.{costs.mark}", mode, redraw(thresholds, scores, costs), scores)
+    halves = (scores.second_half == 0, scores.second_half == 1)
+    return Lines(
+        f"{version}-costs.{costs.mark}",
+        mode,
+        redraw(thresholds, scores, costs),
+        scores,
+        tuple(redraw(one, scores.only(half), costs) for one, half in zip(crossed, halves, strict=False)),
+    )
 
 
 def _read_scores(manifest: Mapping[str, Any], folder: Path, mode: str) -> Scores | None:

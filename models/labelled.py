@@ -150,13 +150,14 @@ def load_corpus(folder: Path = CORPUS) -> list[LabelledMessage]:
 
 
 def halves(messages: Sequence[LabelledMessage]) -> tuple[list[LabelledMessage], list[LabelledMessage]]:
-    """The messages in two halves that never change: what may be learned or drawn from, and what is measured on.
+    """The messages in two halves that never change: lines drawn on one of them are measured on the other.
 
     The hash of its group decides for a message, so pairs stay together and new messages move no other.
     """
-    first = [message for message in messages if not _is_measured_on(message.group)]
-    return first, [message for message in messages if _is_measured_on(message.group)]
+    first = [message for message in messages if not in_second_half(message.group)]
+    return first, [message for message in messages if in_second_half(message.group)]
 
 
-def _is_measured_on(group: str) -> bool:
+def in_second_half(group: str) -> bool:
+    """Which half a group of messages belongs to, for good."""
     return hashlib.sha256(group.encode()).digest()[0] % 2 == 1

@@ -37,13 +37,19 @@ Array = np.ndarray
 class Scores:
     """What heads said of messages that they did not learn from, and what those were; one row a message.
 
-    `category` and `urgent` are probabilities before any temperature; `severity_truth` is -1 for no concern.
+    `category` and `urgent` are probabilities before any temperature; `severity_truth` is -1 for no concern;
+    `second_half` marks the rows of that half.
     """
 
     category: Array
     urgent: Array
     category_truth: Array
     severity_truth: Array
+    second_half: Array
+
+    def only(self, rows: Array) -> Scores:
+        """The scores of these rows alone."""
+        return Scores(**{name: values[rows] for name, values in self.pack().items()})
 
     @classmethod
     def of(cls, said: Mapping[str, Array], targets: Targets, real: Array) -> Scores:
@@ -54,6 +60,7 @@ class Scores:
             urgent=said["urgent"][real].astype(np.float32),
             category_truth=targets.category[real].astype(np.int8),
             severity_truth=severity[real].astype(np.int8),
+            second_half=targets.second_half[real].astype(np.int8),
         )
 
     def pack(self) -> dict[str, Array]:
@@ -63,6 +70,7 @@ class Scores:
             "urgent": self.urgent,
             "category_truth": self.category_truth,
             "severity_truth": self.severity_truth,
+            "second_half": self.second_half,
         }
 
     @classmethod
@@ -72,7 +80,7 @@ class Scores:
         rows = len(scores.category_truth)
         if scores.category.shape != (rows, len(CATEGORIES)) or scores.urgent.shape != (rows, 2):
             raise ValueError("held-out scores are not rows of one table")
-        if scores.severity_truth.shape != (rows,):
+        if scores.severity_truth.shape != (rows,) or scores.second_half.shape != (rows,):
             raise ValueError("held-out scores are not rows of one table")
         return scores
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.labelled import LabelledMessage
+from models.labelled import LabelledMessage, in_second_half
 from models.predict import ABUSE_TYPES, CATEGORIES, THEMES
 from triage.vocabulary import Category, Severity
 
@@ -16,7 +16,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Targets:
-    """The labels of a corpus as numbers, one row a message."""
+    """The labels of a corpus as numbers, one row a message; `second_half` is which half each belongs to."""
 
     category: Array
     urgent: Array
@@ -24,6 +24,7 @@ class Targets:
     themes: Array
     abuse_types: Array
     is_safeguarding: Array
+    second_half: Array
 
 
 def targets_of(messages: Sequence[LabelledMessage]) -> Targets:
@@ -37,4 +38,5 @@ def targets_of(messages: Sequence[LabelledMessage]) -> Targets:
         themes=np.array([[theme in m.themes for theme in THEMES] for m in messages]).astype(int),
         abuse_types=np.array([[kind in m.abuse_types for kind in ABUSE_TYPES] for m in messages]).astype(int),
         is_safeguarding=category == CATEGORIES.index(Category.SAFEGUARDING),
+        second_half=np.array([in_second_half(message.group) for message in messages]),
     )

@@ -33,7 +33,11 @@ _EVIDENCE_OVERLAP = 0.4
 
 @dataclass(frozen=True)
 class Trained:
-    """One trained set of models, with what held-out predictions say of it."""
+    """One trained set of models, with what held-out predictions say of it.
+
+    `crossed` are the lines drawn on the first half of the held-out messages and on the second, each to be measured
+    on the other half; none where lines come from other messages than those measured on.
+    """
 
     lexical: LexicalView
     heads: Heads
@@ -42,6 +46,7 @@ class Trained:
     held_out: Scores
     costs: Costs
     drawn_on: str
+    crossed: tuple[Thresholds, ...] = ()
 
 
 def with_swaps(messages: Sequence[LabelledMessage]) -> tuple[list[LabelledMessage], Array]:
@@ -138,7 +143,8 @@ def blend(
 ) -> Trained:
     """The lexical models and the encoder together, with lines drawn on messages that neither learned from.
 
-    These are one half of the frozen set (`models.labelled.halves`): figures are taken on the other.
+    They are drawn on all of them, and once more on each half alone, so that figures can be taken on messages
+    that had no part in the lines.
     """
     heads = Heads(
         category=_blended("category", lexical.heads.category),
@@ -158,10 +164,13 @@ def blend(
         "abuse_types": heads.abuse_types.probabilities(views),
     }
     table = costs or lexical.costs
-    every = np.ones(len(held_out), dtype=bool)
-    scores, thresholds, metrics = draw_lines(said, targets_of(held_out), every, table)
+    targets, every = targets_of(held_out), np.ones(len(held_out), dtype=bool)
+    scores, thresholds, metrics = draw_lines(said, targets, every, table)
+    second = targets.second_half
+    masks = (~second, second) if second.any() and not second.all() else ()
+    crossed = tuple(draw_lines(said, targets, half, table)[1] for half in masks)
     drawn_on = f"{len(held_out)} messages that no weight was learned from"
-    return Trained(lexical.lexical, heads, thresholds, metrics, scores, table, drawn_on)
+    return Trained(lexical.lexical, heads, thresholds, metrics, scores, table, drawn_on, crossed)
 
 
 def _blended(name: str, head: Head) -> Head:

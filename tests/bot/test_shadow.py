@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot import promotion, training
+from bot import training
 from bot.app import App
 from bot.background import Worker
 from bot.shadow import Shadow, ask_for_shadow, shadow_folder, start_shadow, stop_shadow
 from bot.shadow_report import shadow_report, shadow_state
 from bot.workflows import jobs, what_the_clock_brings
+from models.labelled import FROZEN, load_corpus
 from storage.audit import Audit
 from storage.concerns import concern_by_id
 from storage.corrections import Labels, decide
@@ -165,7 +166,8 @@ def test_starting_keeps_a_copy_and_asks_the_gate_and_stopping_ends_it(
 ) -> None:
     """The candidate's own folder may change meanwhile."""
     app.settings = app.settings.model_copy(update={"model_dir": small_model, "encoder": False})
-    monkeypatch.setattr(promotion, "gate_half", lambda: training.gate_half()[:4])
+    few = load_corpus(FROZEN)[:4]
+    monkeypatch.setattr(training, "load_corpus", lambda _: few)
     candidate = Path(shutil.copytree(small_model, app.settings.data_dir / "candidate"))
     assert "it may take the place" in start_shadow(app, candidate, now=NOW)
     assert (shadow_folder(app.settings) / "manifest.json").is_file()

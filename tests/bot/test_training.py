@@ -13,6 +13,7 @@ import pytest
 
 from bot import promotion, training
 from bot.app import App, costs_in_force
+from bot.assessing import evaluate_messages
 from bot.costs import copy_costs, lines_report
 from bot.promotion import judge, promote, rollback
 from bot.settings import Settings
@@ -75,7 +76,7 @@ def desk(app: App, monkeypatch: pytest.MonkeyPatch) -> App:
     """A desk at which eight concerns were decided, of which two and two are kept back, whatever their ids."""
     seen: dict[str, bool] = {}
     monkeypatch.setattr(
-        "models.labelled._is_measured_on", lambda group: seen.setdefault(group, len(seen) % 4 in (2, 3))
+        "models.labelled.in_second_half", lambda group: seen.setdefault(group, len(seen) % 4 in (2, 3))
     )
     ada = lead(app)
     for number in range(8):
@@ -107,7 +108,8 @@ def test_a_candidate_keeps_the_encoder_and_learns_from_the_desk(
     assert load_predictors(folder, encoder=False).version.endswith("-lexical")
     card = (folder / "card.md").read_text()
     assert f"{learned} messages that this desk's people decided" in card
-    assert "the half of the frozen set from which neither" in card
+    assert "measured with lines drawn on the other half alone" in card
+    assert len(manifest["modes"]["blend"]["crossed"]) == 2
     assert "the program's own table of costs" in card
     assert "| red | 0.045 |" in card
     whole = b"".join(path.read_bytes() for path in folder.iterdir() if path.suffix in (".json", ".md"))
@@ -173,6 +175,11 @@ def test_the_gate_asks_the_desks_own_messages_once_there_are_enough(
         "load_predictors",
         lambda folder, **_: Fixed(folder.name, sees_reds=folder != blind),
     )
+    monkeypatch.setattr(
+        promotion,
+        "frozen_figures",
+        lambda *_, **__: evaluate_messages(training.load_corpus(corpus)[:4], Fixed("same", sees_reds=True)),
+    )
     few = judge(blind, settings, now=NOW)
     assert any("8 messages decided at this desk: from 50 on" in ground for ground in few.grounds)
     assert not any("at this desk" in refusal for refusal in few.refusals)
@@ -216,14 +223,15 @@ def test_a_candidate_that_misses_more_is_refused_and_nothing_changes(
         "load_predictors",
         lambda folder, **_: Fixed(folder.name, sees_reds=folder != small_model),
     )
+    reds = [
+        replace(message, text="She was assaulted.")
+        for message in training.load_corpus(corpus)
+        if message.severity is Severity.RED
+    ]
     monkeypatch.setattr(
         promotion,
-        "gate_half",
-        lambda: [
-            replace(m, text="She was assaulted.")
-            for m in training.load_corpus(corpus)
-            if m.severity is Severity.RED
-        ],
+        "frozen_figures",
+        lambda folder, **_: evaluate_messages(reds, Fixed(folder.name, sees_reds=folder != small_model)),
     )
     with pytest.raises(
         BadInput, match=r"stays a candidate: .*red recall called would fall from 1\.000 to 0\.000"

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.artifact import ModelRefused, load_predictors, read_lines
+from models.artifact import ENCODER_FILES, ModelRefused, load_predictors, read_lines, save_model
 from models.labelled import FROZEN, LabelledMessage, halves, load_corpus
 from models.lines import redraw, set_sizes
 from models.manifest import read_manifest
 from models.predict import ANSWERS
 from models.train import Trained, blend, train
+from tests.factories import NOW
 from tests.models.test_artifact import change_manifest, own_up
 from triage.costs import Costs, shipped_costs
 from triage.errors import BadInput
@@ -107,14 +108,39 @@ def test_scores_that_are_not_one_table_are_refused(small_model: Path, tmp_path: 
         load_predictors(folder, costs=dearer())
 
 
-def test_a_blend_says_on_what_its_lines_were_drawn(
+def test_a_blend_keeps_the_lines_of_each_half_beside_those_of_both(
     small_trained: Trained, small_corpus: list[LabelledMessage]
 ) -> None:
-    """And keeps the scores of those messages alone."""
-    first, _ = halves(small_corpus)
-    both = blend(small_trained, Deaf(), first)  # type: ignore[arg-type]
-    assert len(both.held_out.category) == len(first)
-    assert both.drawn_on == f"{len(first)} messages that no weight was learned from"
+    """So that each half can be measured by lines that it had no part in."""
+    both = blend(small_trained, Deaf(), small_corpus)  # type: ignore[arg-type]
+    assert both.drawn_on == f"{len(small_corpus)} messages that no weight was learned from"
+    assert len(both.held_out.category) == len(small_corpus)
+    first, second = halves(small_corpus)
+    assert both.held_out.second_half.sum() == len(second)
+    alone = [blend(small_trained, Deaf(), half) for half in (first, second)]  # type: ignore[arg-type]
+    assert [one.thresholds for one in alone] == list(both.crossed)
+
+
+def test_the_lines_of_each_half_follow_the_costs_too(
+    small_trained: Trained, small_corpus: list[LabelledMessage], tmp_path: Path
+) -> None:
+    """Each by the scores of its own half."""
+    both = blend(small_trained, Deaf(), small_corpus)  # type: ignore[arg-type]
+    folder = tmp_path / "model"
+    encoder = tmp_path / "encoder"
+    encoder.mkdir()
+    for name in ENCODER_FILES:
+        (encoder / name).write_bytes(b"-")
+    trained = {"lexical": small_trained, "blend": both}
+    save_model(trained, folder, messages=small_corpus, made_at=NOW, encoder_folder=encoder)
+    assert read_lines(folder).crossed == both.crossed
+    other = read_lines(folder, costs=dearer())
+    halves_of = (both.held_out.second_half == 0, both.held_out.second_half == 1)
+    assert other.crossed == tuple(
+        redraw(lines, both.held_out.only(half), dearer())
+        for lines, half in zip(both.crossed, halves_of, strict=True)
+    )
+    assert read_lines(folder, encoder=False).crossed == ()
 
 
 def test_own_messages_count_more_and_leave_no_word_behind(
