@@ -34,6 +34,7 @@ from transformers import AutoModel
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+from models.alterations import altered  # noqa: E402
 from models.swaps import swap_sex  # noqa: E402
 
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -52,8 +53,9 @@ ABUSE_TYPES = (
 ROWS = 43
 HIDDEN = 384
 FROZEN_LAYERS = 3
-LONGEST_PIECES = 256
+LONGEST_PIECES = 320
 BATCH = 24
+ABOUT_THE_OTHER_SEX = 0.6
 WARM_UP = 0.08
 SMALLEST_SHRUNK = 10_000
 BLOCK = 32
@@ -170,12 +172,12 @@ def read_corpus(folder: Path) -> list[Message]:
 def fit(
     network: Encoder, tokenizer: Tokenizer, messages: list[Message], *, epochs: float, rate: float
 ) -> None:
-    """Train the upper layers and the heads; each message is seen as it is or about the other sex, by chance."""
+    """Train the upper layers and the heads; each message is seen as it is or as a copy, by chance."""
     network.enc.embeddings.requires_grad_(requires_grad=False)
     for layer in network.enc.encoder.layer[:FROZEN_LAYERS]:
         layer.requires_grad_(requires_grad=False)
     began = time.time()
-    kept = {swap: prepare(network, tokenizer, messages, swap=swap) for swap in (False, True)}
+    kept = {copy: prepare(network, tokenizer, messages, copy=copy) for copy in (False, True)}
     print(f"{len(messages)} messages prepared in {time.time() - began:.0f} s", flush=True)
     heads = [weights for name, weights in network.named_parameters() if not name.startswith("enc")]
     layers = [weights for weights in network.enc.parameters() if weights.requires_grad]
@@ -207,13 +209,13 @@ def fit(
                 return
 
 
-def prepare(network: Encoder, tokenizer: Tokenizer, messages: list[Message], *, swap: bool) -> list[Prepared]:
+def prepare(network: Encoder, tokenizer: Tokenizer, messages: list[Message], *, copy: bool) -> list[Prepared]:
     """What the frozen layers make of each message."""
     network.eval()
     prepared = []
     with torch.no_grad():
         for message in messages:
-            text, spans = as_read(message, swap=swap)
+            text, spans = as_copy(message) if copy else as_read(message)
             encoding = tokenizer.encode(text)
             ids = torch.tensor([encoding.ids])
             hidden = network.bottom(ids, torch.ones_like(ids))[0].half()
@@ -225,13 +227,25 @@ def prepare(network: Encoder, tokenizer: Tokenizer, messages: list[Message], *, 
     return prepared
 
 
-def as_read(message: Message, *, swap: bool) -> tuple[str, list[tuple[int, int]]]:
-    """Subject and text in one, about the other sex if asked, with the spans of the marked passages."""
+def as_read(message: Message) -> tuple[str, list[tuple[int, int]]]:
+    """Subject and text in one, with the spans of the marked passages."""
     before = f"{message['subject']}\n" if message.get("subject") else ""
-    text = before + message["text"]
     spans = sorted((start + len(before), end + len(before)) for start, end in message.get("evidence", []))
-    if not swap:
-        return text, spans
+    return before + message["text"], spans
+
+
+def as_copy(message: Message) -> tuple[str, list[tuple[int, int]]]:
+    """As somebody else might have typed it, often about the other sex; without spans where they have moved."""
+    pick = random.Random(message["id"])
+    text, spans = as_read(message)
+    if pick.random() < ABOUT_THE_OTHER_SEX:
+        text, spans = swapped(text, spans)
+    text, in_place = altered(text, pick)
+    return text, spans if in_place else []
+
+
+def swapped(text: str, spans: list[tuple[int, int]]) -> tuple[str, list[tuple[int, int]]]:
+    """The text about the other sex, with its spans moved along."""
     done, moved, position = "", [], 0
     for start, end in spans:
         if start < position:
@@ -289,7 +303,7 @@ def loss_of(
     if safeguarding.any():
         kinds = torch.tensor([[float(kind in m["abuse_types"]) for kind in ABUSE_TYPES] for m in messages])
         loss = loss + 2.5 * bce(said["ab"][safeguarding], kinds[safeguarding])
-    marked = (mask * torch.tensor([bool(m.get("evidence")) for m in messages])[:, None]).bool()
+    marked = (mask * (deciding.sum(1) > 0)[:, None]).bool()
     if marked.any():
         loss = loss + 0.7 * bce(said["ev"][marked], deciding[marked])
     return loss
