@@ -102,7 +102,11 @@ def answer_of(message: LabelledMessage, *, predictors: Predictors) -> Answer:
     assessment = assess(
         as_message(message.channel, message.subject, message.text), register=_EMPTY, predictors=predictors
     )
-    decision = decide(assessment)
+    return answer_from(assessment, decide(assessment))
+
+
+def answer_from(assessment: Assessment, decision: Decision) -> Answer:
+    """What is compared with a person's labels."""
     return Answer(
         category=decision.category,
         severity=decision.severity,
@@ -111,6 +115,11 @@ def answer_of(message: LabelledMessage, *, predictors: Predictors) -> Answer:
         needs_review=decision.needs_review,
         category_probabilities=assessment.prediction.category,
         severity_probabilities=assessment.prediction.severity,
+        reasons=[
+            (reason.start, reason.end)
+            for reason in assessment.prediction.reasons
+            if 0 <= reason.start < reason.end
+        ],
     )
 
 

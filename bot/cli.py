@@ -132,6 +132,24 @@ def evaluate(file: Path, as_json: bool, model: Path | None, lexical: bool) -> No
 
 
 @main.command()
+@click.argument("file", type=_FILE, required=False)
+@click.option("--model", type=_FILE, help="Folder of the model. Default: the one in force.")
+@click.option("--lexical", is_flag=True, help="Do without the sentence encoder.")
+@click.option("--messages", default=100, show_default=True, help="How many messages to make copies of.")
+def fairness(file: Path | None, model: Path | None, lexical: bool, messages: int) -> None:
+    """Count how often a label changes with sex, kin, name, faith, age, spelling or dialect.
+
+    Of the messages in FILE, or of the frozen ones; exit code 1 when more than 3 in 100 change.
+    """
+    from bot.fairness import as_table, flips, share
+    from models.labelled import FROZEN, load_corpus
+
+    counted = flips(load_corpus(file or FROZEN)[:messages], _predictors(model, lexical=lexical))
+    click.echo(as_table(counted))
+    sys.exit(1 if share(counted) > 0.03 else 0)
+
+
+@main.command()
 @click.option("--corpus", "source", type=_FILE, help="Folder of labelled messages. Default: models/corpus.")
 @click.option("--out", type=_FILE, help="Folder of the candidate. Default: candidate in the data folder.")
 @click.option("--without-corrections", is_flag=True, help="Leave out what people decided at the desk.")

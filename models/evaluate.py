@@ -29,6 +29,8 @@ class Answer:
     needs_review: bool
     category_probabilities: Mapping[Category, float]
     severity_probabilities: Mapping[Severity, float]
+    reasons: Sequence[tuple[int, int]] = ()
+    """Where in the text the reasons stand, the strongest first."""
 
 
 def evaluate(messages: Sequence[LabelledMessage], answers: Sequence[Answer]) -> dict[str, Any]:
@@ -55,6 +57,8 @@ def evaluate(messages: Sequence[LabelledMessage], answers: Sequence[Answer]) -> 
         "category_calibration_error": _calibration_error(messages, answers),
         "pairs_wholly_right": _groups_right(messages, answers, lambda m: m.pair),
         "invariant_one_answer": _groups_alike(messages, answers),
+        "explained_by_a_marked_passage": _explained(messages, answers, most=3),
+        "explained_first_by_a_marked_passage": _explained(messages, answers, most=1),
     }
 
 
@@ -169,6 +173,20 @@ def _groups_alike(messages: Sequence[LabelledMessage], answers: Sequence[Answer]
     return float(np.mean(alike)) if alike else None
 
 
+def _explained(messages: Sequence[LabelledMessage], answers: Sequence[Answer], *, most: int) -> float | None:
+    """Of the messages whose deciding passages are marked: how many have one among the first reasons."""
+    right = [
+        any(
+            start < end_mark and begin_mark < end
+            for start, end in answer.reasons[:most]
+            for begin_mark, end_mark in message.evidence
+        )
+        for message, answer in zip(messages, answers, strict=True)
+        if message.evidence
+    ]
+    return float(np.mean(right)) if right else None
+
+
 def compare(candidate: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
     """Why the candidate may not replace the current model; empty when it may. Both as `evaluate` gives them."""
     held = (
@@ -207,6 +225,8 @@ def as_table(figures: Mapping[str, Any]) -> str:
         "expected calibration error, category": figures["category_calibration_error"],
         "pairs wholly right": figures["pairs_wholly_right"],
         "invariance groups with one answer": figures["invariant_one_answer"],
+        "a marked passage is among three reasons": figures["explained_by_a_marked_passage"],
+        "a marked passage is the first reason": figures["explained_first_by_a_marked_passage"],
     }
     lines += [f"{name:46s} {_shown(value)}" for name, value in names.items()]
     return "\n".join(lines)
