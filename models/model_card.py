@@ -49,7 +49,11 @@ Figures of the messages that the lines were drawn on: {held_out}
 
 _DESCRIPTIONS = {
     "lexical": "Linear models over words, pairs of words and pieces of words, calibrated by temperature.",
-    "blend": "The mean of two calibrated linear views: words and pieces of words, and a sentence encoder.",
+    "blend": (
+        "The mean of two views: linear models over words and pieces of words, and a sentence encoder. The "
+        "encoder is\nall-MiniLM-L6-v2 (Apache-2.0; SHA-256 of the published weights in script/train_encoder.py), "
+        "its upper half trained\nfurther on the same corpus, its matrices kept in 8 bits."
+    ),
 }
 
 

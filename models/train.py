@@ -27,7 +27,7 @@ OWN_WEIGHT = 3.0
 _STRENGTH = (10.0,)
 _EVIDENCE_STRENGTH = (3.0,)
 # Shares of the lexical view and the encoder in the blend.
-_SHARES = {"category": (1.0, 2.0), "urgent": (1.0, 2.0), "themes": (1.0, 2.0), "abuse_types": (1.0, 2.0)}
+_SHARES = {"category": (1.0, 1.0), "urgent": (1.0, 1.0), "themes": (1.0, 1.0), "abuse_types": (1.0, 1.0)}
 _EVIDENCE_OVERLAP = 0.4
 
 

@@ -22,6 +22,8 @@ from triage.vocabulary import (
 
 _Label = TypeVar("_Label")
 
+# From here on a standing hit asks a person: hits that outrank even this call newsletters and thanks abuse, which
+# cost .03 of the category's macro-F1 where it was measured, and found nothing that was one.
 _SURELY_NO_CONCERN = 0.9
 
 
@@ -77,11 +79,9 @@ def _decide(assessment: Assessment, rules: RedFlags) -> Decision:
 def _raising(assessment: Assessment, rules: RedFlags) -> list[RedFlag]:
     """The hits that raise the label.
 
-    In office business that surely is no concern, such as an invitation to a course on abuse, they ask
-    a person instead.
+    In what surely is no concern, such as a newsletter about abuse, they ask a person instead.
     """
-    surely_none = assessment.prediction.category[Category.NOT_A_CONCERN] >= _SURELY_NO_CONCERN
-    if surely_none and rules.is_administrative(assessment.read_text):
+    if assessment.prediction.category[Category.NOT_A_CONCERN] >= _SURELY_NO_CONCERN:
         return []
     return [flag for flag in assessment.red_flags if rules.raises(flag)]
 

@@ -45,7 +45,6 @@ class RedFlags:
         self._flags = self._phrases({flag["name"]: flag["any"] for flag in table["flag"]}, groups)
         self._groups = self._phrases(dict(groups), {})
         context = dict(table["context"])
-        self._administrative = self._phrases({"administrative": context.pop("administrative")}, groups)
         self._context = self._phrases(context, groups)
         self._steering = self._phrases({"steering": table["steering"]["any"]}, groups)
         self._redirects = self._phrases({k: v["any"] for k, v in table["redirect"].items()}, groups)
@@ -101,10 +100,6 @@ class RedFlags:
             )
             for span in self._steering.find(doc, longest_only=True)
         )
-
-    def is_administrative(self, text: str) -> bool:
-        """Whether the text names business of an office, such as a course or a day of leave."""
-        return bool(self._administrative.find(self._nlp.make_doc(text)))
 
     def redirects(self, text: str) -> tuple[str, ...]:
         """Other services that the text may be for, such as "children"."""

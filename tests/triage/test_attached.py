@@ -114,17 +114,17 @@ def test_a_message_without_files_is_understood_as_before() -> None:
 
 
 def test_office_business_in_a_file_takes_nothing_back_of_what_the_message_says() -> None:
-    """A rule is only asked about, where the models are sure of no concern and the words are of an office."""
+    """Words of an office make the models sure of no concern; the message alone says more."""
 
-    class SureOfNothing:
+    class SureOfOfficeBusiness:
         version = "sure"
 
         def predict(self, subject: str, text: str) -> Prediction:
-            return prediction(Category.NOT_A_CONCERN, Severity.GREEN, sure=0.97)
+            sure = 0.97 if "training course" in text else 0.6
+            return prediction(Category.NOT_A_CONCERN, Severity.GREEN, sure=sure)
 
     leaflet = file("You are invited to a training course. Book your place on the training course by Friday.")
     mail = message(RED, attachments=(leaflet,))
-    assessment = assess(mail, register=Register.of(()), predictors=SureOfNothing())
+    assessment = assess(mail, register=Register.of(()), predictors=SureOfOfficeBusiness())
     assert assessment.alone is not None
-    assert decide(replace(assessment, alone=None)).category is Category.NOT_A_CONCERN
     assert decide(assessment).category is Category.SAFEGUARDING

@@ -75,7 +75,7 @@ def test_a_hit_that_is_weakened_changes_no_label() -> None:
     assert [reason.name for reason in decision.reasons] == ["hit or assaulted"]
 
 
-def test_in_office_business_that_surely_is_no_concern_a_hit_asks_a_person_instead() -> None:
+def test_in_what_surely_is_no_concern_a_hit_asks_a_person_instead() -> None:
     """A newsletter about abuse is no abuse; but somebody looks."""
     said = prediction(Category.NOT_A_CONCERN, Severity.GREEN, sure=0.95)
     given = assessment(said, read_text="Our newsletter: why a carer slapped her.", red_flags=SLAPPED)
@@ -85,9 +85,9 @@ def test_in_office_business_that_surely_is_no_concern_a_hit_asks_a_person_instea
     assert "a rule saw more" in decision.review_reasons
 
 
-def test_however_sure_the_models_are_a_hit_outside_of_office_business_raises() -> None:
-    """No score silences a red alert."""
-    decision = of(prediction(Category.NOT_A_CONCERN, Severity.GREEN, sure=0.99), SLAPPED)
+def test_a_hit_raises_what_is_only_likely_no_concern() -> None:
+    """Where the models are less than sure, the rule has its way."""
+    decision = of(prediction(Category.NOT_A_CONCERN, Severity.GREEN, sure=0.85), SLAPPED)
     assert (decision.category, decision.severity) == (Category.SAFEGUARDING, Severity.RED)
 
 
