@@ -13,7 +13,7 @@ from typing import Any
 from bot.app import build_app, costs_in_force, model_folder
 from bot.assessing import evaluate_messages
 from bot.settings import Settings
-from bot.training import as_labelled, desk_examples, frozen_figures
+from bot.training import as_labelled, desk_examples, frozen_figures, keeps_lines_of_halves
 from models.artifact import load_predictors, read_manifest, shipped_model
 from models.evaluate import compare
 from models.labelled import halves
@@ -60,9 +60,12 @@ def judge(candidate: Path, settings: Settings, *, now: datetime) -> Verdict:
     costs = costs_in_force(settings)
     folders = (candidate, model_folder(settings))
     new, current = (load_predictors(folder, encoder=settings.encoder, costs=costs) for folder in folders)
+    # An artefact of before kept no lines of each half: then both are measured alike, by the lines in force.
+    crossed = all(keeps_lines_of_halves(folder, encoder=settings.encoder) for folder in folders)
     measured = {
         "frozen messages": [
-            frozen_figures(folder, encoder=settings.encoder, costs=costs) for folder in folders
+            frozen_figures(folder, encoder=settings.encoder, costs=costs, crossed=crossed)
+            for folder in folders
         ]
     }
     own = [as_labelled(example) for example in desk_examples(settings, now=now)]

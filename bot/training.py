@@ -144,15 +144,23 @@ def _write_card(folder: Path, messages: Sequence[LabelledMessage], costs: Costs)
     (folder / "card.md").write_text(card, encoding="utf-8")
 
 
-def frozen_figures(folder: Path, *, encoder: bool = True, costs: Costs | None = None) -> dict[str, Any]:
+def keeps_lines_of_halves(folder: Path, *, encoder: bool) -> bool:
+    """Whether the artefact can be measured by lines that a message had no part in."""
+    lines = read_lines(folder, encoder=encoder)
+    return lines.mode == "lexical" or bool(lines.crossed)
+
+
+def frozen_figures(
+    folder: Path, *, encoder: bool = True, costs: Costs | None = None, crossed: bool = True
+) -> dict[str, Any]:
     """The figures on the frozen set, no message of which had a part in the lines that it was measured by.
 
-    An artefact that does not keep the lines of each half is measured by its own, which flatters it.
+    Without `crossed` the lines in force are measured, which flatters a blend.
     """
     predictors = load_predictors(folder, encoder=encoder, costs=costs)
     lines = read_lines(folder, encoder=encoder, costs=costs)
     frozen = load_corpus(FROZEN)
-    if not lines.crossed:
+    if not crossed or not lines.crossed:
         return evaluate_messages(frozen, predictors)
     measured = _crossed(frozen, predictors, lines)
     messages = [message for half, _ in measured for message in half]

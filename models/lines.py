@@ -32,6 +32,10 @@ from triage.costs import Costs
 
 Array = np.ndarray
 
+# Weights are stored in half precision, which moves a probability by less than this: a message that a line was drawn
+# at must not fall below it for that alone.
+_PRECISION = 0.001
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -130,14 +134,18 @@ def redraw(thresholds: Thresholds, scores: Scores, costs: Costs) -> Thresholds:
     return replace(
         thresholds,
         category=tuple(
-            keep_threshold(category[:, i], scores.category_truth == i, missed=costs.category[label])
+            _line(category[:, i], scores.category_truth == i, costs.category[label])
             for i, label in enumerate(CATEGORIES)
         ),
         severity=tuple(
-            keep_threshold(severity[:, i], severity_truth == i, missed=costs.severity[label])
+            _line(severity[:, i], severity_truth == i, costs.severity[label])
             for i, label in enumerate(SEVERITIES)
         ),
     )
+
+
+def _line(scores: Array, is_class: Array, missed: float) -> float:
+    return max(keep_threshold(scores, is_class, missed=missed) - _PRECISION, 0.0)
 
 
 def set_sizes(thresholds: Thresholds, scores: Scores) -> dict[str, float]:

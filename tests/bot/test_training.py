@@ -180,6 +180,7 @@ def test_the_gate_asks_the_desks_own_messages_once_there_are_enough(
         "frozen_figures",
         lambda *_, **__: evaluate_messages(training.load_corpus(corpus)[:4], Fixed("same", sees_reds=True)),
     )
+    monkeypatch.setattr(promotion, "keeps_lines_of_halves", lambda *_, **__: True)
     few = judge(blind, settings, now=NOW)
     assert any("8 messages decided at this desk: from 50 on" in ground for ground in few.grounds)
     assert not any("at this desk" in refusal for refusal in few.refusals)
@@ -192,6 +193,34 @@ def test_the_gate_asks_the_desks_own_messages_once_there_are_enough(
     )
     assert set(enough.figures) == {"frozen messages", "messages decided at this desk"}
     assert judge(small_model, settings, now=NOW).refusals == []
+
+
+def test_an_artefact_without_lines_of_halves_is_compared_by_the_lines_in_force(
+    app: App, small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both alike: else whichever is measured more honestly would lose."""
+    old = Path(shutil.copytree(shipped_model(), tmp_path / "old"))
+    manifest = json.loads((old / "manifest.json").read_text())
+    manifest["modes"]["blend"].pop("crossed", None)
+    (old / "manifest.json").write_text(json.dumps(manifest))
+    asked: list[bool] = []
+
+    def figures(_: Path, *, crossed: bool, **__: Any) -> dict[str, Any]:
+        asked.append(crossed)
+        return evaluate_messages(training.load_corpus()[:3], Fixed("same", sees_reds=True))
+
+    monkeypatch.setattr(promotion, "frozen_figures", figures)
+    judge(shipped_model(), app.settings.model_copy(update={"model_dir": old}), now=NOW)
+    judge(shipped_model(), app.settings.model_copy(update={"model_dir": shipped_model()}), now=NOW)
+    assert asked == [False, False, True, True]
+
+
+def test_the_model_that_comes_with_the_program_follows_a_councils_costs(settings: Settings) -> None:
+    """In both modes: it keeps the scores that lines are drawn from."""
+    path = copy_costs(settings)
+    path.write_text(path.read_text().replace("safeguarding = 0.02 ", "safeguarding = 0.01 "))
+    assert "-costs." in lines_report(settings)
+    assert "-costs." in lines_report(settings.model_copy(update={"encoder": False}))
 
 
 def test_promotion_and_the_way_back_are_written_down(
@@ -233,6 +262,7 @@ def test_a_candidate_that_misses_more_is_refused_and_nothing_changes(
         "frozen_figures",
         lambda folder, **_: evaluate_messages(reds, Fixed(folder.name, sees_reds=folder != small_model)),
     )
+    monkeypatch.setattr(promotion, "keeps_lines_of_halves", lambda *_, **__: True)
     with pytest.raises(
         BadInput, match=r"stays a candidate: .*red recall called would fall from 1\.000 to 0\.000"
     ):

@@ -98,7 +98,15 @@ def test_every_table_about_messages_is_known_to_erasing() -> None:
         for name, table in Base.metadata.tables.items()
         if any(key.column.table.name == "messages" for key in table.foreign_keys)
     }
-    emptied = {"readings", "assessments", "slack_files", "answered", "message_checks", "attachments"}
+    emptied = {
+        "readings",
+        "assessments",
+        "slack_files",
+        "answered",
+        "message_checks",
+        "attachments",
+        "shadow_answers",
+    }
     without_content = {"dispositions", "tombstones", "links", "slack_posts", "mailbox_gaps"}
     assert about_messages <= emptied | without_content
 
