@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -152,3 +153,10 @@ def message_ids(app: App, concern_id: str) -> list[str]:
     """The ids of a concern's messages."""
     with app.database.read() as session:
         return [row.id for row in messages_of(session, concern_id)]
+
+
+def with_share(table: str, label: str, share: float) -> str:
+    """A table of costs with another share for one class."""
+    changed, times = re.subn(rf"(?m)^{label} = [0-9.]+", f"{label} = {share}", table)
+    assert times == 1
+    return changed

@@ -25,8 +25,8 @@ from models.train import Trained
 from storage.concerns import concern_by_id
 from storage.corrections import Labels, decide
 from storage.labelled_examples import learn_never
-from tests.factories import NOW, email_bytes, lead, triaged
-from triage.costs import SHIPPED
+from tests.factories import NOW, email_bytes, lead, triaged, with_share
+from triage.costs import SHIPPED, shipped_costs
 from triage.errors import BadInput
 from triage.vocabulary import Category, Severity
 
@@ -111,7 +111,7 @@ def test_a_candidate_keeps_the_encoder_and_learns_from_the_desk(
     assert "measured with lines drawn on the other half alone" in card
     assert len(manifest["modes"]["blend"]["crossed"]) == 2
     assert "the program's own table of costs" in card
-    assert "| red | 0.045 |" in card
+    assert f"| red | {shipped_costs().severity[Severity.RED]:.3f} |" in card
     whole = b"".join(path.read_bytes() for path in folder.iterdir() if path.suffix in (".json", ".md"))
     assert b"Appleby" not in whole
 
@@ -218,7 +218,7 @@ def test_an_artefact_without_lines_of_halves_is_compared_by_the_lines_in_force(
 def test_the_model_that_comes_with_the_program_follows_a_councils_costs(settings: Settings) -> None:
     """In both modes: it keeps the scores that lines are drawn from."""
     path = copy_costs(settings)
-    path.write_text(path.read_text().replace("safeguarding = 0.02 ", "safeguarding = 0.01 "))
+    path.write_text(with_share(path.read_text(), "safeguarding", 0.01))
     assert "-costs." in lines_report(settings)
     assert "-costs." in lines_report(settings.model_copy(update={"encoder": False}))
 
@@ -277,13 +277,13 @@ def test_a_council_changes_its_costs_and_sees_the_lines_move(settings: Settings,
     path = copy_costs(chosen)
     assert costs_in_force(chosen).origin == "the council's own"
     assert "costs." not in lines_report(chosen).split("\n")[1]
-    path.write_text(path.read_text().replace("red = 0.045 ", "red = 0.0 "))
+    path.write_text(with_share(path.read_text(), "red", 0.0))
     report = lines_report(chosen)
     assert "the council's own table of costs" in report
     assert "-costs." in report.split("\n")[1]
     with pytest.raises(BadInput, match="there is one already"):
         copy_costs(chosen)
-    path.write_text(SHIPPED.read_text().replace("red = 0.045 ", "red = 0.45 "))
+    path.write_text(with_share(SHIPPED.read_text(), "red", 0.45))
     with pytest.raises(BadInput, match="red must be a share"):
         lines_report(chosen)
 
@@ -292,6 +292,6 @@ def test_the_worker_works_by_the_councils_costs(app: App, small_model: Path) -> 
     """The models that the service loads have the lines of the table in the data folder."""
     app.settings = app.settings.model_copy(update={"model_dir": small_model})
     path = copy_costs(app.settings)
-    path.write_text(path.read_text().replace("safeguarding = 0.02 ", "safeguarding = 0.0 "))
+    path.write_text(with_share(path.read_text(), "safeguarding", 0.0))
     app._predictors = None
     assert "-costs." in app.predictors().version

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.factories import with_share
 from triage.costs import SHIPPED, parse_costs, read_costs, shipped_costs
 from triage.errors import BadInput
 from triage.vocabulary import Category, Severity
@@ -54,7 +55,7 @@ def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
     path.write_text("[category\nsafeguarding = 0,02")
     with pytest.raises(BadInput, match=r"costs\.toml is no table of costs"):
         read_costs(path, origin="own")
-    path.write_text(SHIPPED.read_text().replace("0.045 ", "0.45 "))
+    path.write_text(with_share(SHIPPED.read_text(), "red", 0.45))
     with pytest.raises(BadInput, match=r"costs\.toml: \[severity\] red must be"):
         read_costs(path, origin="own")
 
@@ -65,5 +66,5 @@ def test_tables_with_the_same_numbers_have_the_same_mark(tmp_path: Path) -> None
     path.write_text("# ours\n" + SHIPPED.read_text())
     own = read_costs(path, origin="the council's own")
     assert own.mark == shipped_costs().mark
-    path.write_text(SHIPPED.read_text().replace("0.045 ", "0.02 "))
+    path.write_text(with_share(SHIPPED.read_text(), "red", 0.02))
     assert read_costs(path, origin="the council's own").mark != shipped_costs().mark

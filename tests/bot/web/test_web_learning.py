@@ -11,7 +11,8 @@ from bot.app import App
 from storage.audit import Audit
 from storage.concerns import concern_by_reference
 from storage.shadow import start_run
-from triage.costs import SHIPPED
+from tests.factories import with_share
+from triage.costs import SHIPPED, shipped_costs
 from triage.vocabulary import Category, Severity
 
 
@@ -92,12 +93,13 @@ def test_the_page_of_the_model_says_which_costs_are_in_force(desk: App, ada: Vis
     """The program's own until the council has a table; a mistake in it is said in words."""
     text = seen_text(ada.get("/learning/model"))
     assert "By the program's own table of costs" in text
-    assert re.search(r"Red ?4\.5%", text)
+    red = 100 * shipped_costs().severity[Severity.RED]
+    assert re.search(rf"Red ?{red:.1f}%", text)
     assert "None ran yet" in text
     own = desk.settings.data_dir / "costs.toml"
     own.write_text(SHIPPED.read_text())
     assert "By the council's own table of costs" in seen_text(ada.get("/learning/model"))
-    own.write_text(SHIPPED.read_text().replace("red = 0.045 ", "red = 0.5 "))
+    own.write_text(with_share(SHIPPED.read_text(), "red", 0.5))
     assert "red must be a share between 0 and 0.10" in seen_text(ada.get("/learning/model"))
 
 
