@@ -25,6 +25,7 @@ def test_nobody_logged_out_sees_a_page(desk: App, visitor: Visitor) -> None:
         "provider_id": "1-9000000001",
         "name": "medication",
         "filename": "x",
+        "file_id": "0" * 32,
     }
     flask = build_web(desk)
     tried = 0
